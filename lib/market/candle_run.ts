@@ -9,7 +9,12 @@ const ROWS_MIN = 64;
 /** Bytes of a column at first, for each candle. */
 const VALUE_BYTES = 16;
 
-const COMMA = 44;
+const [COMMA, ZERO] = [44, 48] as const;
+
+/** A time in milliseconds is written in two halves, which are small integers. */
+const DIGITS = 7;
+const TEN_MILLION = 10 ** DIGITS;
+const LENGTH_MAX = 2 * DIGITS + 1;
 
 const VALUES = ["open", "high", "low", "close", "volume"] as const;
 
@@ -20,13 +25,21 @@ const decoder = new TextDecoder();
  * of a row that `checkRow` rejects; a few that it takes are left to it, such as two prices that differ by less than a double.
  */
 export function isPlainCandle(row: PlainRow, values: readonly number[]): boolean {
-  const [open, high, low, close, volume] = values as [number, number, number, number, number];
-  const { decimals } = row;
+  // This runs for each row of a file, so it makes no arrays.
+  const open = values[0]!;
+  const high = values[1]!;
+  const low = values[2]!;
+  const close = values[3]!;
+  const { numbers, decimals } = row;
   if (
     decimals[open]! < 0 || decimals[high]! < 0 || decimals[low]! < 0 || decimals[close]! < 0 ||
-    decimals[volume]! < 0
+    decimals[values[4]!]! < 0
   ) return false;
-  const [o, h, l, c] = [row.number(open), row.number(high), row.number(low), row.number(close)];
+  row.readNumbers(values);
+  const o = numbers[open]!;
+  const h = numbers[high]!;
+  const l = numbers[low]!;
+  const c = numbers[close]!;
   // A price that is zero as a double may still be a positive number. No number of so few digits is infinite.
   return o > 0 && l > 0 && c > 0 &&
     (h > o || (h === o && row.isSame(high, open))) &&
@@ -40,12 +53,14 @@ export class CandleRun {
   readonly timeframe: Timeframe;
   #count = 0;
   #times: Float64Array<ArrayBuffer>;
+  readonly #timeTexts: Column;
   readonly #columns: readonly Column[];
 
   /** @param like A run of about as many candles that are as long. */
   constructor(timeframe: Timeframe, like?: CandleRun) {
     this.timeframe = timeframe;
     this.#times = new Float64Array(like?.length ?? 0);
+    this.#timeTexts = new Column(like === undefined ? undefined : like.#timeTexts);
     this.#columns = VALUES.map((_, at) => new Column(like === undefined ? undefined : like.#columns[at]));
   }
 
@@ -117,7 +132,7 @@ export class CandleRun {
 
   /** The same of the open times. */
   timesText(from: number, to: number): string {
-    return this.#times.subarray(from, to).join(",");
+    return this.#timeTexts.text(from, to);
   }
 
   #addTime(timeMs: number): void {
@@ -127,6 +142,7 @@ export class CandleRun {
       this.#times = grown;
     }
     this.#times[this.#count++] = timeMs;
+    this.#timeTexts.addWhole(timeMs);
   }
 }
 
@@ -147,7 +163,8 @@ class Column {
 
   addField(row: PlainRow, field: number): void {
     const { bytes } = row;
-    const [start, end] = [row.starts[field]!, row.ends[field]!];
+    const start = row.starts[field]!;
+    const end = row.ends[field]!;
     this.#grow(end - start + 1);
     const target = this.#bytes;
     let to = this.#length;
@@ -160,6 +177,24 @@ class Column {
     let to = this.#length;
     for (let at = 0; at < text.length; at++) this.#bytes[to++] = text.charCodeAt(at);
     this.#end(to);
+  }
+
+  /** A whole number. */
+  addWhole(value: number): void {
+    if (!(value >= TEN_MILLION && value < TEN_MILLION * TEN_MILLION)) {
+      return this.addText(String(value));
+    }
+    this.#grow(LENGTH_MAX);
+    const high = Math.floor(value / TEN_MILLION);
+    let left = value - high * TEN_MILLION;
+    let at = this.#length + digitsOf(high) + DIGITS;
+    const end = at;
+    for (let count = 0; count < DIGITS; count++) {
+      this.#bytes[--at] = ZERO + left % 10;
+      left = Math.floor(left / 10);
+    }
+    for (left = high; left > 0; left = Math.floor(left / 10)) this.#bytes[--at] = ZERO + left % 10;
+    this.#end(end);
   }
 
   text(from: number, to: number): string {
@@ -187,4 +222,10 @@ class Column {
     this.#bytes[at] = COMMA;
     this.#length = at + 1;
   }
+}
+
+function digitsOf(value: number): number {
+  let digits = 0;
+  for (let left = value; left > 0; left = Math.floor(left / 10)) digits++;
+  return digits;
 }

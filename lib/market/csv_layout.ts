@@ -134,9 +134,12 @@ export class OrderClaim {
   }
 
   add(timeMs: number, numbers: ArrayLike<number>, instrument = ""): void {
-    const [openAt, highAt, lowAt, closeAt] = this.#values as RowPrices;
-    const [open, close] = [numbers[openAt] ?? NaN, numbers[closeAt] ?? NaN];
-    const [high, low] = [numbers[highAt] ?? NaN, numbers[lowAt] ?? NaN];
+    // This runs for each row of a file, so it makes no arrays.
+    const values = this.#values;
+    const open = numbers[values[0]!] ?? NaN;
+    const high = numbers[values[1]!] ?? NaN;
+    const low = numbers[values[2]!] ?? NaN;
+    const close = numbers[values[3]!] ?? NaN;
     if (!(open > 0) || !(close > 0)) return;
     this.#rows++;
     if (!(high >= Math.max(open, close) && low <= Math.min(open, close))) this.#wrong++;

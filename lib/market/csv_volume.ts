@@ -63,9 +63,13 @@ export class VolumeProof {
    */
   addPlain(row: PlainRow, prices: readonly number[]): void {
     const { numbers } = row;
-    const [openAt, highAt, lowAt, closeAt] = prices as [number, number, number, number];
-    const [a, b, c, d] = [numbers[openAt]!, numbers[highAt]!, numbers[lowAt]!, numbers[closeAt]!];
-    const [low, high] = [Math.min(a, b, c, d), Math.max(a, b, c, d)];
+    // This runs for each row of a file, so it makes no arrays.
+    const a = numbers[prices[0]!]!;
+    const b = numbers[prices[1]!]!;
+    const c = numbers[prices[2]!]!;
+    const d = numbers[prices[3]!]!;
+    const low = Math.min(a, b, c, d);
+    const high = Math.max(a, b, c, d);
     if (!(low > 0)) return;
     this.#rows++;
     const columns = this.#columns;
@@ -106,7 +110,8 @@ export class VolumeProof {
 
   /** Each column with each other. This runs for each row of a file, so it touches numbers alone. */
   #compare(low: number, high: number): void {
-    const [values, steps] = [this.#values, this.#steps];
+    const values = this.#values;
+    const steps = this.#steps;
     const { rows, fits, least, most, sizeMin, sizeMax } = this.#couples;
     const width = values.length;
     for (let base = 0; base < width; base++) {
@@ -117,7 +122,8 @@ export class VolumeProof {
         if (slack > SLACK_MAX) continue;
         const couple = base * width + turnover;
         const price = values[turnover]! / values[base]!;
-        const [lowest, highest] = [low / slack, high * slack];
+        const lowest = low / slack;
+        const highest = high * slack;
         rows[couple]!++;
         if (price >= lowest && price <= highest) fits[couple]!++;
         if (price < least[couple]!) least[couple] = price;

@@ -92,20 +92,19 @@ export class PlainRow {
     return ODD_LINE;
   }
 
-  /** The value of a field that is only digits, or digits with decimals; NaN of any other. */
-  number(field: number): number {
-    const [start, end, places] = [this.starts[field]!, this.ends[field]!, this.decimals[field]!];
-    if (places < 0) return NaN;
-    return end - start <= 2 * SMALL_DIGITS
-      ? this.#quotient(start, end, places)
-      : this.#longNumber(start, end, places);
+  /** Reads fields into `numbers`, as `Number` reads their texts. */
+  readNumbers(fields: readonly number[]): void {
+    for (let at = 0; at < fields.length; at++) this.readNumber(fields[at]!);
   }
 
-  /** Reads fields as `Number` reads their texts. */
-  readNumbers(fields: readonly number[]): void {
-    for (const at of fields) {
-      this.numbers[at] = this.decimals[at]! < 0 ? Number(this.text(at)) : this.number(at);
-    }
+  /** The same of one field. It returns nothing: a number that is returned may need memory of its own. */
+  readNumber(field: number): void {
+    const start = this.starts[field]!;
+    const end = this.ends[field]!;
+    const places = this.decimals[field]!;
+    if (places < 0) this.numbers[field] = Number(this.text(field));
+    else if (end - start <= 2 * SMALL_DIGITS) this.#readDigits(field, end, places);
+    else this.#readLong(field, end, places);
   }
 
   /** The text of a field. */
@@ -122,7 +121,9 @@ export class PlainRow {
 
   /** Whether two fields are the same text. */
   isSame(one: number, other: number): boolean {
-    const [bytes, start, length] = [this.bytes, this.starts[one]!, this.#length(one)];
+    const { bytes } = this;
+    const start = this.starts[one]!;
+    const length = this.#length(one);
     if (length !== this.#length(other)) return false;
     const shift = this.starts[other]! - start;
     for (let at = start; at < start + length; at++) {
@@ -139,17 +140,19 @@ export class PlainRow {
    * Digits without their point, divided by a power of ten. Where a double holds both exactly, their quotient is the double that
    * is nearest to the decimal number, as `Number` gives it.
    */
-  #quotient(start: number, end: number, places: number): number {
+  #readDigits(field: number, end: number, places: number): void {
     const { bytes } = this;
+    const start = this.starts[field]!;
     // In two halves, because small integers are much quicker than doubles.
     const half = Math.min(end, start + SMALL_DIGITS);
-    let [at, digits] = [start, 0];
+    let digits = 0;
+    let at = start;
     for (; at < half; at++) {
       const digit = bytes[at]! - ZERO;
       if (digit >= 0) digits = Math.imul(digits, 10) + digit;
     }
+    let all = digits;
     if (at < end) {
-      const whole = digits;
       let count = 0;
       for (digits = 0; at < end; at++) {
         const digit = bytes[at]! - ZERO;
@@ -157,23 +160,24 @@ export class PlainRow {
         digits = Math.imul(digits, 10) + digit;
         count++;
       }
-      digits += whole * POWERS[count]!;
+      all = all * POWERS[count]! + digits;
     }
-    if (digits > Number.MAX_SAFE_INTEGER) return Number(ascii(this.bytes, start, end));
-    return places === 0 ? digits : digits / POWERS[places]!;
+    if (all > Number.MAX_SAFE_INTEGER) this.numbers[field] = Number(ascii(bytes, start, end));
+    else this.numbers[field] = places === 0 ? all : all / POWERS[places]!;
   }
 
   /** Zeros behind the decimals do not count: with them, many a volume has more digits than a double. */
-  #longNumber(start: number, end: number, places: number): number {
-    let [last, left] = [end, places];
+  #readLong(field: number, end: number, places: number): void {
+    let last = end;
+    let left = places;
     while (left > 0 && this.bytes[last - 1] === ZERO) {
       last--;
       left--;
     }
     if (left === 0 && places > 0) last--;
-    return last - start <= 2 * SMALL_DIGITS
-      ? this.#quotient(start, last, left)
-      : Number(ascii(this.bytes, start, end));
+    const start = this.starts[field]!;
+    if (last - start <= 2 * SMALL_DIGITS) this.#readDigits(field, last, left);
+    else this.numbers[field] = Number(ascii(this.bytes, start, end));
   }
 }
 

@@ -21,14 +21,20 @@ interface TimeColumns {
 
 /** The time of a row, as `timeFormat.read` gives it; NaN where there is none, or not one alone. */
 export function plainMs(row: PlainRow, format: TimeColumns): number {
-  if (hasWholeTime(row, format)) return wholeTimeMs(row.number(format.columns.time));
+  if (hasWholeTime(row, format)) {
+    row.readNumber(format.columns.time);
+    return wholeTimeMs(row.numbers[format.columns.time]!);
+  }
   const time = readText(row, format);
   return time === undefined || "times" in time ? NaN : time.timeMs;
 }
 
 /** How the time of a row is written; undefined where it has none. */
 export function plainStyle(row: PlainRow, format: TimeColumns): TimeStyle | undefined {
-  if (hasWholeTime(row, format)) return wholeTimeStyle(row.number(format.columns.time));
+  if (hasWholeTime(row, format)) {
+    row.readNumber(format.columns.time);
+    return wholeTimeStyle(row.numbers[format.columns.time]!);
+  }
   const time = readText(row, format);
   return time === undefined || "times" in time ? undefined : time.style;
 }

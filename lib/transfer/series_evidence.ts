@@ -111,9 +111,12 @@ export class SeriesEvidence {
   addPlain(time: RowTime, row: PlainRow, values: readonly number[]): void {
     if (!this.#addTime(time)) return;
     this.#addMark(time, plainMark(row, values));
-    const [open, high, low, close, volume] = values as [number, number, number, number, number];
-    if (!row.isSame(high, open) || !row.isSame(low, open) || !row.isSame(close, open)) this.#told++;
-    if (row.number(volume) !== 0) this.#hasVolume = true;
+    const open = values[0]!;
+    if (
+      !row.isSame(values[1]!, open) || !row.isSame(values[2]!, open) ||
+      !row.isSame(values[3]!, open)
+    ) this.#told++;
+    if (row.numbers[values[4]!] !== 0) this.#hasVolume = true;
   }
 
   /** Whether the row's values count. */

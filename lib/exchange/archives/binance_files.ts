@@ -180,8 +180,10 @@ const HEAD = new TextEncoder().encode("open_time");
 /** NaN where it is not a time of this many digits. */
 function wholeTime(row: PlainRow, at: number, digits: number): number {
   if (row.decimals[at] !== 0 || row.ends[at]! - row.starts[at]! !== digits) return NaN;
-  if (digits === MICROS_DIGITS) return row.number(at) / 1000;
-  return digits === MILLIS_DIGITS ? row.number(at) : NaN;
+  row.readNumber(at);
+  const time = row.numbers[at]!;
+  if (digits === MICROS_DIGITS) return time / 1000;
+  return digits === MILLIS_DIGITS ? time : NaN;
 }
 
 /** Milliseconds, with fractions of the time of a close; undefined when it is not a time of a known unit. */
