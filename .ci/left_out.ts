@@ -15,6 +15,7 @@ const FOLDERS_LEFT_OUT = [
   new RegExp(`/node_modules/(?:${PACKAGES_LEFT_OUT.join("|")})$`),
   /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
   /\/ccxt\/js\/src\/(?:pro|(?:abstract\/)?prediction|protobuf)$/, // websockets, bets, a websocket's encoding
+  /\/ccxt\/js\/src\/static_dependencies\/dydx-v4-client\/(?:cosmos|dydxprotocol|google)$/, // orders on dYdX
   /\/zod\/(?:src|v3|mini|v4\/mini)$/,
   /\/emoji-regex\/es2015$/, // the same again
   /\/tdigest\/specs$/,
