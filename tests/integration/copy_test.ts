@@ -25,7 +25,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   egress_leases: "of those processes",
   leases: "of those processes",
   node_exchanges: "of those processes",
-  alert_holds: "what those processes have counted",
+  alert_holds: "of the last minutes, by the node that leads there",
 };
 
 Deno.test("an embedded archive is carried to a server", async (t) => {
