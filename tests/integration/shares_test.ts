@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerting.ts";
 import type { JobName } from "../../lib/archive/job.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { endWithLeases } from "../../lib/archive/lease_work.ts";
 import { scheduleOf } from "../../lib/daemon/jobs.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
@@ -46,6 +47,8 @@ interface Scene {
   readonly database: Database;
   readonly exchange: LocalExchange;
   readonly board: LeaseBoard;
+  /** How long the longest wait is that any archive is in, or was. Milliseconds. */
+  readonly longestWaitMs: () => number;
   /** Opens a node that holds these symbols. Undefined: it may not ask the exchange. */
   readonly open: (
     symbols: readonly string[] | undefined,
@@ -70,6 +73,14 @@ async function withScene(database: Database, test: (scene: Scene) => Promise<voi
   const exchange = await startLocalExchange({ clock: testClock });
   const board = new LeaseBoard();
   const ends: (() => void)[] = [];
+  let longestMs = 0;
+  const clock: Clock = {
+    now: () => testClock.now(),
+    sleep: (ms, options) => {
+      longestMs = Math.max(longestMs, ms);
+      return testClock.sleep(ms, options);
+    },
+  };
   const open: Scene["open"] = async (symbols, variables) => {
     const env = {
       EXCHANGES: "binance",
@@ -80,7 +91,7 @@ async function withScene(database: Database, test: (scene: Scene) => Promise<voi
       EXCHANGE_BINANCE: binanceAt(exchange),
       ...variables,
     };
-    const archive = await openTestArchive(database, env, testClock) as Node["archive"];
+    const archive = await openTestArchive(database, env, clock) as Node["archive"];
     const leases = board.node();
     archive.leases = leases;
     if (symbols !== undefined) await leases.gain("binance", symbols);
@@ -88,7 +99,7 @@ async function withScene(database: Database, test: (scene: Scene) => Promise<voi
     return { archive, leases };
   };
   try {
-    await test({ database, exchange, board, open });
+    await test({ database, exchange, board, open, longestWaitMs: () => longestMs });
   } finally {
     for (const end of ends) end();
     await exchange.close();
@@ -177,9 +188,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       fault: { kind: "status", status: 429, retryAfterSeconds: 3_600 },
     });
     const first = backfill(one.archive, { patient: true });
-    await until("the ban", () => one.archive.exchanges[0]!.client.bannedUntilMs > testClock.now());
+    await until("the wait for its end", () => scene.longestWaitMs() > HOUR_MS / 2);
     // It would last an hour: nothing but the move ends the wait.
-    await board.move([BTC, ETH], { from: one.leases, to: other.leases });
+    let hasMoved = false;
+    void board.move([BTC, ETH], { from: one.leases, to: other.leases }).then(() => hasMoved = true);
+    await until("the end of all waits", () => hasMoved);
     const [report] = await first;
     assert.equal(report?.added, 0);
     rule.remove();

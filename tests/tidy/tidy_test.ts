@@ -185,6 +185,15 @@ const RULES: readonly Rule[] = [
     broken: ["await database.sql`select 1`;", `async function read({ sql }: Database) {}`],
     kept: ["await database.run('read', (sql) => sql`select 1`);", `const sql = { text };`],
   }),
+  // What another node holds is refused there, also to a verb that does not think of it.
+  onlyIn("lib/archive/", "exchanges are asked for candles, rates and tickers", asksClient, {
+    broken: [
+      `await exchange.client.fetchCandles(series, window, {});`,
+      `await client.fetchFunding(ask, {});`,
+      `await this.client.topSymbols(list, {});`,
+    ],
+    kept: [`await exchange.askPage(series, window, {});`, `await exchange.topSymbols(list, {});`],
+  }),
   onlyIn(undefined, "no connection is reserved and nothing is copied", copies, {
     broken: [
       `await sql.reserve();`,
@@ -729,6 +738,16 @@ function spreads(source: Source): string[] {
           argument.type === "SpreadElement" && argument.argument.type !== "ArrayExpression"
         );
       if (isSpread) report(node, `a list spread into ${callee}`);
+    },
+  }));
+}
+
+/** Finds requests past the archived exchange. */
+function asksClient(source: Source): string[] {
+  return visit(source, (report) => ({
+    CallExpression(node): void {
+      const callee = dotted(node.callee);
+      if (/\bclient\.(fetchCandles|fetchFunding|topSymbols)$/.test(callee)) report(node, callee);
     },
   }));
 }

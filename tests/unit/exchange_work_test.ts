@@ -93,3 +93,48 @@ Deno.test("the caller's own signal ends its work with its own reason", async () 
   await assert.rejects(one.result, /stopping/);
   await assert.rejects(begin(BTC, stopping.signal).result, /stopping/);
 });
+
+Deno.test("work for a symbol that another node gets begins nothing new, and what was sent is not cut off", async () => {
+  const held = new Set(["BTC/USDT", "ETH/USDT"]);
+  const share = { mayAsk: true, holds: (symbol: string): boolean => held.has(symbol) };
+  const work = new ExchangeWork("binance", share);
+  const { wants } = work;
+  const sent = Promise.withResolvers<void>();
+  let signals: readonly AbortSignal[] = [];
+  const page = work.run({ series: BTC }, async (...given) => {
+    signals = given;
+    await sent.promise;
+    return "stored";
+  });
+  const waiting = work.run(
+    { series: BTC },
+    (_, waits) =>
+      new Promise((_, reject) =>
+        waits.addEventListener("abort", () => reject(waits.reason), { once: true })
+      ),
+  );
+  waiting.catch(() => {});
+  held.delete("BTC/USDT");
+  let hasLeft = false;
+  const left = work.leave().then(() => hasLeft = true);
+  await assert.rejects(waiting, isCancelled);
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [false, true]);
+  await assert.rejects(work.run({ symbol: "BTC/USDT" }, () => Promise.resolve()), isCancelled);
+  const compared = work.run({ series: BTC, isBeyondShare: true }, () => Promise.resolve("asked"));
+  assert.equal(await compared, "asked");
+  assert.deepEqual([hasLeft, wants.aborted], [false, false]);
+  sent.resolve();
+  assert.equal(await page, "stored");
+  await left;
+  assert.equal(await work.run({ series: ETH }, () => Promise.resolve("done")), "done");
+});
+
+Deno.test("where another node asks the exchange, long work begins anew and nothing is begun", async () => {
+  const share = { mayAsk: true, holds: (): boolean => share.mayAsk };
+  const work = new ExchangeWork("binance", share);
+  const { wants } = work;
+  share.mayAsk = false;
+  await work.leave();
+  assert.equal(wants.aborted, true);
+  await assert.rejects(work.run({}, () => Promise.resolve()), isCancelled);
+});
