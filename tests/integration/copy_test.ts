@@ -22,6 +22,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   rollups: "worked out anew",
   nodes: "processes that work on the other one",
   node_symbols: "of those processes",
+  node_exchanges: "what those processes know",
+  alert_holds: "alerts that have not begun",
   egress_leases: "of those processes",
   leases: "of those processes",
 };

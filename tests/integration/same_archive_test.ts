@@ -310,7 +310,7 @@ async function contentOf(adminUrl: string, schema: string): Promise<Archived["co
         left join pg_attrdef on adrelid = attrelid and adnum = attnum
       where relnamespace = ${
       quoted(schema)
-    }::regnamespace and relkind in ('r', 'v') and relname <> 'recent_pages'
+    }::regnamespace and relkind in ('r', 'v') and relname not in ('recent_pages', 'nodes')
         and coalesce(pg_get_expr(adbin, adrelid), '') !~ 'now|clock_timestamp' and attname <> all (${OF_THE_MOMENT})
         and (relname, attname) <> ('changed_months', 'version')
       group by relname`;
@@ -338,6 +338,8 @@ const OF_THE_MOMENT = [
   "updated_at",
   "ended",
   "seconds",
+  // Of the command that has asked.
+  "holder",
 ];
 
 function quoted(name: string): string {
