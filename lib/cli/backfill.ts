@@ -30,8 +30,11 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
-      return await asNode(archive, shell, ({ handedOver }) =>
-        fetchAll(archive, { shell, asked, handedOver }));
+      return await asNode(
+        archive,
+        shell,
+        ({ handedOver }) => fetchAll(archive, { shell, asked, handedOver }),
+      );
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);

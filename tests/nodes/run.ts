@@ -251,6 +251,8 @@ async function judge(
   });
   try {
     const putBack = await judgePutBack(database, exchange);
+    // Bans of addresses that no node has any more are honoured by who comes next.
+    if (scene.banned.size > 0) await database.sql`delete from exchange_egress`;
     const later = { ms: 0 };
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + later.ms };
     const archive = await openTestArchive(database, variables, clock);
