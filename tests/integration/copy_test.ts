@@ -22,8 +22,6 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   rollups: "worked out anew",
   nodes: "processes that work on the other one",
   node_symbols: "of those processes",
-  node_exchanges: "what those processes know",
-  alert_holds: "alerts that have not begun",
   egress_leases: "of those processes",
   leases: "of those processes",
   node_exchanges: "of those processes",
