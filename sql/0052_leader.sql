@@ -12,7 +12,7 @@ create table node_exchanges (
   -- When the node has ceased to ask the exchange; null while it does.
   left_at  timestamptz,
   primary key (node, exchange)
-);
+) with (fillfactor = 50);
 
 comment on table node_exchanges is
   'What each node knows of the exchanges that it asks, written after each poll. Rows of nodes that are gone are kept for some minutes.';
@@ -24,7 +24,7 @@ create table alert_holds (
   -- Which node has judged.
   node  uuid not null,
   at    timestamptz not null default clock_timestamp()
-);
+) with (fillfactor = 50);
 
 comment on table alert_holds is
   'By kind of alert: how many times in a row its conditions were found by now, of alerts that begin only when one holds.';
@@ -54,6 +54,16 @@ begin
   end if;
   perform from leases where exchange = '' and symbol = '' and holder = of_node for share;
   return found;
+end
+$$;
+
+-- Whether a listing of a symbol is to begin: none goes on. Two nodes may load the same markets for the first time at once, and
+-- find the same news: the second one waits here, and sees then what the first one has entered.
+create function titan10_may_begin_listing(of_exchange text, of_symbol text) returns boolean language plpgsql volatile as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('titan10_listings ' || of_exchange, 'listings'::regclass::oid::bigint));
+  return not coalesce((select until is null from listings
+                       where exchange = of_exchange and symbol = of_symbol order by since desc limit 1), false);
 end
 $$;
 

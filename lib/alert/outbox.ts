@@ -136,7 +136,10 @@ export class Outbox {
     }
   }
 
-  async #sendOne({ archive, receiver: { format }, poster }: Run, post: AlertPost<AlertNews>) {
+  async #sendOne(
+    { archive, receiver: { format }, poster }: Run,
+    post: AlertPost<AlertNews>,
+  ): Promise<void> {
     const { clock, database, log } = archive;
     const before = async (): Promise<void> => {
       if (await claimNews(database, post.alerts, poster)) return;

@@ -1,5 +1,5 @@
 /** `titan10 backfill`: asks once for everything that is owed, then ends. @module */
-import { backfill as backfillAll } from "../fetch/backfill.ts";
+import { backfillShare } from "../fetch/backfill_share.ts";
 import type { BackfillReport } from "../fetch/backfill_report.ts";
 import { fetchFunding, type FundingReport } from "../fetch/funding.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
@@ -30,7 +30,11 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
-      return await asNode(archive, shell, () => fetchAll(archive, { shell, asked }));
+      return await asNode(
+        archive,
+        shell,
+        ({ handedOver }) => fetchAll(archive, { shell, asked, handedOver }),
+      );
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);
@@ -70,17 +74,22 @@ interface Fetched {
 
 async function fetchAll(
   archive: Archive,
-  { shell, asked }: { readonly shell: Shell; readonly asked: AskedRange },
+  { shell, asked, handedOver }: {
+    readonly shell: Shell;
+    readonly asked: AskedRange;
+    readonly handedOver: () => Promise<void>;
+  },
 ): Promise<Fetched> {
   const { config, database, leases } = archive;
   const { signal } = shell;
   const nowMs = shell.clock.now();
   const progress = new ProgressLines(shell, config.exchanges);
-  const reports = await backfillAll(archive, {
+  const reports = await backfillShare(archive, {
     signal,
     patient: false,
     awaitsFinal: true,
     asked,
+    handedOver,
     onProgress: (exchange) => progress.update(exchange),
   });
   const funding = await fetchFunding(archive, { asked, signal });

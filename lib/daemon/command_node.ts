@@ -1,5 +1,6 @@
 /** Makes a command a node of an archive on a server, for as long as it works. @module */
 import { endWithLeases } from "../archive/lease_work.ts";
+import type { Clock } from "../clock.ts";
 import { machineName } from "../config/own_host.ts";
 import { hasLiveDaemon, readSlotHolders } from "../store/lease_holders.ts";
 import { Poll } from "../fetch/poll.ts";
@@ -15,6 +16,14 @@ const LOOK_MS = 500;
 /** What a node that was killed elsewhere held is free after half of this. */
 const WAIT_MS_MAX = 30_000;
 
+/** What a command does as a node. */
+interface CommandShare {
+  /** Resolves when it has what others are to leave to it, once it has told which symbols it wants. */
+  readonly handedOver: () => Promise<void>;
+}
+
+const NOW = (): Promise<void> => Promise.resolve();
+
 /**
  * Does work with what this process holds, and releases that at the end. An exchange that another node asks from the same
  * egress is left to that node, once it has shown that it lives. What daemons have handed over is polled meanwhile.
@@ -22,9 +31,9 @@ const WAIT_MS_MAX = 30_000;
 export async function asNode<T>(
   archive: OpenArchive,
   { signal }: { readonly signal: AbortSignal },
-  work: () => Promise<T>,
+  work: (share: CommandShare) => Promise<T>,
 ): Promise<T> {
-  if (archive.database.kind === "embedded") return await work();
+  if (archive.database.kind === "embedded") return await work({ handedOver: NOW });
   // Nobody is answered: while the port is open, other commands of this machine see that this one lives.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -39,12 +48,27 @@ export async function asNode<T>(
     await node?.start();
     await untilShared(archive, both);
     polling = pollBeside(archive, both);
-    return await work();
+    const handedOver = (): Promise<void> => untilHandedOver(archive.clock, { node, signal: both });
+    return await work({ handedOver });
   } finally {
     over.abort(new Error("the command has ended"));
     await polling;
     ended();
     await node?.stop();
+  }
+}
+
+/** Waits until this process has what others are to leave to it: they end their work for it first, and may be dead. */
+async function untilHandedOver(
+  clock: Clock,
+  { node, signal }: {
+    readonly node: ReturnType<typeof nodeOf>;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  for (let waitedMs = 0; waitedMs < WAIT_MS_MAX && !signal.aborted; waitedMs += LOOK_MS) {
+    if (node?.isWaiting !== true) return;
+    await clock.sleep(LOOK_MS, { signal }).catch(() => {});
   }
 }
 

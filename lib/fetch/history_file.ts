@@ -1,18 +1,16 @@
 /** Fetches one file that an exchange publishes, checks a sample of it against the exchange's API, and stores it. @module */
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
-import type { PublishedRow } from "../exchange/archives/published_file.ts";
-import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
+import { compareDecimals } from "../market/candle.ts";
+import type { CandleRun } from "../market/candle_run.ts";
 import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
-import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
-import type { Window } from "../market/window.ts";
 import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
 import { storeByLease } from "../archive/asked_lease.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { prepareImportPage } from "../store/import_page.ts";
+import { coveredBy, prepareImportRun } from "../store/import_page.ts";
 import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
 import type { LeaseStamp } from "../store/lease_stamp.ts";
 import type { ChosenFile } from "./history_choice.ts";
@@ -36,12 +34,6 @@ interface SampleOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The rows that are candles, ascending. Others are left to the API, which says whether the exchange has better ones. */
-export function candlesOf({ timeframe, symbol }: Series, rows: readonly PublishedRow[]): Candle[] {
-  const price = priceOf(symbol);
-  return rows.flatMap((row) => checkRow(timeframe, row, price).candle ?? []);
-}
-
 /**
  * Asks the exchange for one page at a random place of a file, and compares it candle by candle. Candles that the file lacks are
  * no difference: they stay owed.
@@ -54,15 +46,15 @@ export async function findDifference(
   exchange: ArchivedExchange,
   { series, candles, ...options }: SampleOptions & {
     readonly series: Series;
-    readonly candles: readonly Candle[];
+    readonly candles: CandleRun;
   },
 ): Promise<string | undefined> {
   const { timeframe } = series;
   const rows = exchange.pageRowsMax(series);
-  const first = candles[Math.floor(random() * Math.max(1, candles.length - rows + 1))];
-  if (first === undefined) return undefined;
-  const sinceMs = first.openTimeMs;
-  const endMs = addCandles(timeframe, candles.at(-1)!.openTimeMs, 1);
+  const { times } = candles;
+  const sinceMs = times[Math.floor(random() * Math.max(1, times.length - rows + 1))];
+  if (sinceMs === undefined) return undefined;
+  const endMs = addCandles(timeframe, candles.lastMs, 1);
   const window = { sinceMs, untilMs: Math.min(endMs, addCandles(timeframe, sinceMs, rows)) };
   const answer = await exchange.askPage(series, window, { ...options, priority: "backfill" });
   const answered = answer.answered === undefined ? [] : intersect([answer.answered], [window]);
@@ -71,9 +63,9 @@ export async function findDifference(
   }
   const rejected = new Set(answer.rejected.map(({ openTimeMs }) => openTimeMs));
   const told = new Map(answer.candles.map((candle) => [candle.openTimeMs, candle]));
-  for (const candle of candles) {
-    const { openTimeMs } = candle;
+  for (const [index, openTimeMs] of times.entries()) {
     if (!isCovered(answered, openTimeMs) || rejected.has(openTimeMs)) continue;
+    const candle = candles.candle(index);
     const other = told.get(openTimeMs);
     const at = new Date(openTimeMs).toISOString();
     if (other === undefined) return `it has a candle of ${at} that the API does not have`;
@@ -102,7 +94,7 @@ export async function storeFile(
   archive: Archive,
   { chosen: { file, owed, marketId }, candles, sha256, stamp, signal }: {
     readonly chosen: ChosenFile;
-    readonly candles: readonly Candle[];
+    readonly candles: CandleRun;
     readonly sha256: FetchedFile["sha256"];
     /** The lease by which the file was asked for. */
     readonly stamp: LeaseStamp | undefined;
@@ -117,15 +109,15 @@ export async function storeFile(
   const { id, expiredUntilMs } = await store(() =>
     beginImport(database, series, file.url, marketId)
   );
-  const wanted = candles.filter(({ openTimeMs }) =>
+  const wanted = candles.only((openTimeMs) =>
     openTimeMs >= expiredUntilMs && isCovered(owed, openTimeMs)
   );
   let added = 0;
   let answered: Coverage = [];
-  for (let at = 0; at < wanted.length; at += ROWS_MAX) {
+  for (let from = 0; from < wanted.length; from += ROWS_MAX) {
     signal?.throwIfAborted();
-    const page = wanted.slice(at, at + ROWS_MAX);
-    const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
+    const to = Math.min(wanted.length, from + ROWS_MAX);
+    const prepared = prepareImportRun(series, wanted, { replaces: false, from, to });
     // What is owed is hardly ever stored.
     const written = await storeByLease(
       archive,
@@ -133,25 +125,9 @@ export async function storeFile(
       () => store(() => writeImportPage(database, prepared, { id, isNew: true, marketId, stamp })),
     );
     added += written.added;
-    answered = unite(answered, spansOf(series, page));
+    answered = unite(answered, coveredBy(series, wanted.times.subarray(from, to)));
     metrics.candlesWritten.inc({ exchange }, written.added);
   }
   await store(() => endImport(database, series, { id, sha256, claimed: [] }));
   return { answered, candles: coverageCandles(timeframe, answered), added };
-}
-
-/** The time of ascending candles, each run of them as one window. */
-function spansOf({ timeframe }: Series, candles: readonly Candle[]): Coverage {
-  const spans: Window[] = [];
-  let sinceMs: number | undefined;
-  let untilMs = -Infinity;
-  for (const { openTimeMs } of candles) {
-    if (openTimeMs !== untilMs) {
-      if (sinceMs !== undefined) spans.push({ sinceMs, untilMs });
-      sinceMs = openTimeMs;
-    }
-    untilMs = addCandles(timeframe, openTimeMs, 1);
-  }
-  if (sinceMs !== undefined) spans.push({ sinceMs, untilMs });
-  return spans;
 }

@@ -16,7 +16,7 @@ import { askedLease } from "../archive/asked_lease.ts";
 import { isCancelled } from "../archive/failure.ts";
 import { errorText } from "../text/redact.ts";
 import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
-import { candlesOf, findDifference, type StoredFile, storeFile } from "./history_file.ts";
+import { findDifference, type StoredFile, storeFile } from "./history_file.ts";
 import { marketIdOf } from "./market_time.ts";
 
 /** The first files of a series are all compared with the API, later ones one in so many. */
@@ -127,7 +127,7 @@ export class History {
     const fetched = await this.#download(file, { host, signal: waits });
     if (fetched === undefined) return "missing";
     if (fetched === "failed") return "failed";
-    const candles = candlesOf(series, fetched.rows);
+    const { candles, sha256 } = fetched;
     if (markets !== undefined && candles.length > 0 && this.#isSampled(series)) {
       let difference: string | undefined;
       const isAsked = await this.#options.persist(async () => {
@@ -142,7 +142,6 @@ export class History {
     // The symbol may have come to mean another market since the file was chosen.
     if (marketIdOf(this.#exchange.markets.value, series) !== chosen.marketId) return undefined;
     let stored: StoredFile | undefined;
-    const { sha256 } = fetched;
     const isStored = await this.#options.persist(async () => {
       try {
         stored = await storeFile(this.#archive, { chosen, candles, sha256, stamp, signal });

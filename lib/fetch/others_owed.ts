@@ -7,7 +7,7 @@ import { readCheckpoints, readOwed } from "../store/ledger.ts";
 import { candlesOf, within } from "./owed_candles.ts";
 
 /** The newest candles are those of polls, which have not asked for all of them yet. */
-const POLLED_MS = 5 * 60_000;
+export const POLLED_MS = 5 * 60_000;
 
 /** What is left of one exchange to other nodes. */
 export interface OthersOwed {

@@ -109,9 +109,9 @@ const FLAT_SHARE = 0.95;
 const INSTRUMENTS_MAX = 10_000;
 
 interface Neighbour {
-  readonly timeMs: number;
-  readonly open: number;
-  readonly close: number;
+  timeMs: number;
+  open: number;
+  close: number;
 }
 
 /** Gathers what rows say against an order of columns that a head, a source or a user claims. */
@@ -133,23 +133,32 @@ export class OrderClaim {
     this.#values = values;
   }
 
-  add(timeMs: number, numbers: readonly number[], instrument = ""): void {
-    const [openAt, highAt, lowAt, closeAt] = this.#values as RowPrices;
-    const [open, close] = [numbers[openAt] ?? NaN, numbers[closeAt] ?? NaN];
-    const [high, low] = [numbers[highAt] ?? NaN, numbers[lowAt] ?? NaN];
+  add(timeMs: number, numbers: ArrayLike<number>, instrument = ""): void {
+    // This runs for each row of a file, so it makes no arrays.
+    const values = this.#values;
+    const open = numbers[values[0]!] ?? NaN;
+    const high = numbers[values[1]!] ?? NaN;
+    const low = numbers[values[2]!] ?? NaN;
+    const close = numbers[values[3]!] ?? NaN;
     if (!(open > 0) || !(close > 0)) return;
     this.#rows++;
     if (!(high >= Math.max(open, close) && low <= Math.min(open, close))) this.#wrong++;
     if (isFar(open, high, low, close)) this.#odd.far++;
     if (open === close && high > low) this.#odd.flat++;
     const last = this.#last.get(instrument);
-    const own = { timeMs, open, close };
-    if (last !== undefined || this.#last.size < INSTRUMENTS_MAX) this.#last.set(instrument, own);
-    if (last === undefined || last.timeMs === timeMs || Number.isNaN(timeMs)) return;
-    const [older, newer] = last.timeMs < timeMs ? [last, own] : [own, last];
+    if (last === undefined) {
+      if (this.#last.size < INSTRUMENTS_MAX) this.#last.set(instrument, { timeMs, open, close });
+      return;
+    }
+    const { timeMs: lastMs, open: lastOpen, close: lastClose } = last;
+    last.timeMs = timeMs;
+    last.open = open;
+    last.close = close;
+    if (lastMs === timeMs || Number.isNaN(timeMs)) return;
+    const isNewer = lastMs < timeMs;
     this.#neighbours++;
-    this.#read += Math.abs(newer.open - older.close);
-    this.#exchanged += Math.abs(newer.close - older.open);
+    this.#read += Math.abs(isNewer ? open - lastClose : lastOpen - close);
+    this.#exchanged += Math.abs(isNewer ? close - lastOpen : lastClose - open);
   }
 
   /** Whether high and low are that, in nearly all rows. */

@@ -49,6 +49,11 @@ export class DecimalProof {
     if (comma[1]!.length > 3 || comma[2]!.length !== 3) this.#isDecimal = true;
   }
 
+  /** The same of a number without a comma. */
+  addPlain(hasPoint: boolean): void {
+    if (hasPoint) this.#hasPoints = true;
+  }
+
   /** Whether commas are decimal marks; a text is a number that may mean two. */
   style(): NumberStyle | string {
     if (this.#mixed !== undefined) return this.#mixed;

@@ -1,7 +1,7 @@
 /** Reads times as files write them, and says how they are written: one file writes all in one way. @module */
 
 /** How a time is written. */
-type TimeStyle =
+export type TimeStyle =
   | "seconds"
   | "milliseconds"
   | "microseconds"
@@ -49,7 +49,7 @@ const HALF_DAY = /^(\d{4})-(\d\d)-(\d\d) (0\d|1[0-2])-(AM|PM)$/;
  */
 export function readTimeText(text: string, zoneMs = 0): FileTime | undefined {
   const trimmed = text.trim();
-  if (isShortNumber(trimmed)) return readShortNumber(Number(trimmed));
+  if (isShortNumber(trimmed)) return readWholeTime(Number(trimmed));
   if (NUMBER.test(trimmed)) return readNumber(trimmed);
   const year = YEAR_FIRST.exec(trimmed);
   if (year !== null) {
@@ -96,12 +96,25 @@ function isShortNumber(text: string): boolean {
   return true;
 }
 
-function readShortNumber(value: number): FileTime | undefined {
-  if (value < UNITS[0].below) return { timeMs: value * 1_000, style: "seconds" };
-  if (value < UNITS[1].below) {
-    return value < NUMBER_MS_MAX ? { timeMs: value, style: "milliseconds" } : undefined;
-  }
-  return readNumber(String(value));
+function readWholeTime(value: number): FileTime | undefined {
+  const timeMs = wholeTimeMs(value);
+  return Number.isNaN(timeMs) ? undefined : { timeMs, style: wholeTimeStyle(value) };
+}
+
+/** The time of a whole number that a double holds exactly, as {@linkcode readTimeText} reads its text; NaN where it is none. */
+export function wholeTimeMs(value: number): number {
+  if (value < UNITS[0].below) return value * 1_000;
+  if (value < UNITS[1].below) return value < NUMBER_MS_MAX ? value : NaN;
+  if (!Number.isSafeInteger(value)) return NaN;
+  const micros = value % 1_000;
+  const timeMs = (value - micros) / 1_000 + micros * 1_000 / 1e6;
+  return timeMs < NUMBER_MS_MAX ? timeMs : NaN;
+}
+
+/** How such a number is a time. */
+export function wholeTimeStyle(value: number): TimeStyle {
+  if (value < UNITS[0].below) return "seconds";
+  return value < UNITS[1].below ? "milliseconds" : "microseconds";
 }
 
 function readNumber(text: string): FileTime | undefined {

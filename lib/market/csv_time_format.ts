@@ -12,6 +12,12 @@ export interface TimeFault {
 export interface TimeFormat {
   readonly name: string;
   readonly read: (text: string, zone: TimeZone | undefined) => FileTime | TimeFault | undefined;
+  /**
+   * Whether whole numbers are read as by `wholeTimeMs`.
+   *
+   * @default false: their texts have to be read
+   */
+  readonly hasWholeTimes?: boolean;
 }
 
 /** The units that numbers may have. */
@@ -64,6 +70,7 @@ export const PLAIN_TIMES: TimeFormat = {
       time?.style === "MetaTrader's text";
     return time !== undefined && hasNoZone ? inZone(time.timeMs, zone, time.style) : time;
   },
+  hasWholeTimes: true,
 };
 
 function unitReader(unit: keyof typeof UNITS): TimeFormat["read"] {

@@ -1,4 +1,5 @@
 /** Finds out from the rows which columns of a file count what was traded, and in which unit. @module */
+import type { PlainRow } from "./plain_row.ts";
 
 /** Fewer rows with volume prove nothing about its unit. */
 const VOLUMES_MIN = 5;
@@ -40,32 +41,77 @@ export class VolumeProof {
   add(fields: readonly string[], row: {
     readonly low: number;
     readonly high: number;
-    readonly numbers?: readonly number[] | undefined;
+    readonly numbers?: ArrayLike<number> | undefined;
   }): void {
     const { low, high, numbers } = row;
     if (!(low > 0)) return;
     this.#rows++;
-    const [columns, values, steps] = [this.#columns, this.#values, this.#steps];
+    const columns = this.#columns;
     for (let at = 0; at < columns.length; at++) {
       const column = columns[at]!;
       const text = fields[column];
       const value = numbers?.[column] ?? (text === undefined ? NaN : Number(text));
-      const looks = this.#looks[at]!;
-      if (value >= low && value <= high) looks.price++;
-      const decimals = text === undefined ? undefined : plainDecimals(text);
-      if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
-      if (value === 0) looks.zero++;
-      values[at] = value;
-      steps[at] = !(value > 0)
-        ? 0
-        : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
+      this.#look(at, { value, text, low, high });
     }
     this.#compare(low, high);
   }
 
+  /**
+   * The same of a row whose numbers were read.
+   *
+   * @param prices Positions of the prices.
+   */
+  addPlain(row: PlainRow, prices: readonly number[]): void {
+    const { numbers } = row;
+    // This runs for each row of a file, so it makes no arrays.
+    const a = numbers[prices[0]!]!;
+    const b = numbers[prices[1]!]!;
+    const c = numbers[prices[2]!]!;
+    const d = numbers[prices[3]!]!;
+    const low = Math.min(a, b, c, d);
+    const high = Math.max(a, b, c, d);
+    if (!(low > 0)) return;
+    this.#rows++;
+    const columns = this.#columns;
+    for (let at = 0; at < columns.length; at++) {
+      const column = columns[at]!;
+      const decimals = row.decimals[column]!;
+      const value = numbers[column]!;
+      if (decimals < 0) {
+        this.#look(at, { value, text: row.text(column), low, high });
+        continue;
+      }
+      const looks = this.#looks[at]!;
+      if (value >= low && value <= high) looks.price++;
+      if (decimals === 0) looks.whole++;
+      if (value === 0) looks.zero++;
+      this.#values[at] = value;
+      this.#steps[at] = value > 0 ? TENTHS[decimals]! / value : 0;
+    }
+    this.#compare(low, high);
+  }
+
+  #look(at: number, { value, text, low, high }: {
+    readonly value: number;
+    readonly text: string | undefined;
+    readonly low: number;
+    readonly high: number;
+  }): void {
+    const looks = this.#looks[at]!;
+    if (value >= low && value <= high) looks.price++;
+    const decimals = text === undefined ? undefined : plainDecimals(text);
+    if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
+    if (value === 0) looks.zero++;
+    this.#values[at] = value;
+    this.#steps[at] = !(value > 0)
+      ? 0
+      : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
+  }
+
   /** Each column with each other. This runs for each row of a file, so it touches numbers alone. */
   #compare(low: number, high: number): void {
-    const [values, steps] = [this.#values, this.#steps];
+    const values = this.#values;
+    const steps = this.#steps;
     const { rows, fits, least, most, sizeMin, sizeMax } = this.#couples;
     const width = values.length;
     for (let base = 0; base < width; base++) {
@@ -76,7 +122,8 @@ export class VolumeProof {
         if (slack > SLACK_MAX) continue;
         const couple = base * width + turnover;
         const price = values[turnover]! / values[base]!;
-        const [lowest, highest] = [low / slack, high * slack];
+        const lowest = low / slack;
+        const highest = high * slack;
         rows[couple]!++;
         if (price >= lowest && price <= highest) fits[couple]!++;
         if (price < least[couple]!) least[couple] = price;
@@ -257,6 +304,14 @@ export class CountClaim {
     for (const at of this.#columns) {
       const text = fields[at]!;
       if (plainDecimals(text) !== 0 && !WHOLE.test(text)) this.#broken = at;
+    }
+  }
+
+  /** The same of a row of numbers. */
+  addPlain(row: PlainRow): void {
+    if (this.#broken !== undefined) return;
+    for (const at of this.#columns) {
+      if (row.decimals[at] !== 0 && !WHOLE.test(row.text(at))) this.#broken = at;
     }
   }
 

@@ -54,6 +54,7 @@ export class NodeLeases implements Leases {
   #beats = 0;
   #released: Leaving[] = [];
   #givenUp = 0;
+  #isWaiting = false;
   /** Why the newest try failed: it is logged only when that changes. */
   #failure: string | undefined;
   #wake = Promise.withResolvers<void>();
@@ -67,6 +68,11 @@ export class NodeLeases implements Leases {
 
   get node(): string {
     return this.#node;
+  }
+
+  /** Whether others still work on what this node is to have. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   get isLeader(): boolean {
@@ -169,6 +175,7 @@ export class NodeLeases implements Leases {
       const holdings = await this.#ask() ?? await this.#ask();
       if (holdings === undefined) return soonMs;
       this.#apply(holdings);
+      this.#isWaiting = holdings.isWaiting;
       return holdings.isWaiting ? soonMs : beatMs;
     } catch (error) {
       this.#tellFailure(error);

@@ -1,11 +1,12 @@
 /** Pages of a file in the form in which they are sent. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
+import type { CandleRun } from "../market/candle_run.ts";
 import type { Coverage } from "../market/coverage.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { CANDLES, REJECTED, storableRows } from "./candle_columns.ts";
-import { columns, joinArrays } from "./parameters.ts";
+import { arrayLiteral, columns, joinArrays } from "./parameters.ts";
 
 /** Checked rows of a file. */
 interface ImportPage {
@@ -54,8 +55,34 @@ export function prepareImportPage(series: Series, page: ImportPage): PreparedImp
     lastMs: candles.at(-1)?.openTimeMs ?? -Infinity,
     names: [series.exchange, series.symbol, series.timeframe.text],
     values: CANDLES.arrays(candles),
-    claimed: CLAIMED.arrays(coveredBy(series, candles)),
+    claimed: CLAIMED.arrays(coveredBy(series, candles.map(({ openTimeMs }) => openTimeMs))),
     refused: REJECTED.arrays(storableRows(rejected)),
+  };
+}
+
+/** The same for candles that passed all checks. */
+export function prepareImportRun(
+  series: Series,
+  run: CandleRun,
+  { replaces, from = 0, to = run.length }: {
+    readonly replaces: boolean;
+    /** Which of them: those before `to`. @default all */
+    readonly from?: number;
+    readonly to?: number;
+  },
+): PreparedImportPage {
+  const times = run.times.subarray(from, to);
+  return {
+    series,
+    replaces,
+    candles: times.length,
+    rejected: 0,
+    firstMs: times[0] ?? Infinity,
+    lastMs: times.at(-1) ?? -Infinity,
+    names: [series.exchange, series.symbol, series.timeframe.text],
+    values: [run.timesText(from, to), ...run.texts(from, to)].map(arrayLiteral),
+    claimed: CLAIMED.arrays(coveredBy(series, times)),
+    refused: REJECTED.arrays([]),
   };
 }
 
@@ -79,11 +106,11 @@ export function joinImportPages(
   };
 }
 
-/** The time of candles, which are ascending. */
-function coveredBy({ timeframe }: Series, candles: readonly Candle[]): Coverage {
+/** The time of candles that open at these times, which are ascending. */
+export function coveredBy({ timeframe }: Series, times: Iterable<number>): Coverage {
   const covered: { readonly sinceMs: number; untilMs: number }[] = [];
   let last = covered[0];
-  for (const { openTimeMs } of candles) {
+  for (const openTimeMs of times) {
     const untilMs = addCandles(timeframe, openTimeMs, 1);
     if (last?.untilMs === openTimeMs) last.untilMs = untilMs;
     else covered.push(last = { sinceMs: openTimeMs, untilMs });

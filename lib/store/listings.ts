@@ -67,7 +67,7 @@ const ENDED_SERIES = columns<{ readonly series: Series; readonly untilMs: number
 });
 
 /**
- * Records that symbols are listed, for the first time or again. For series with `fromMs` a new listing begins: nothing
+ * Records that symbols are listed, for the first time or again, unless another node has just done so. For series with `fromMs` a new listing begins: nothing
  * before that time is owed, and the stored candles stay.
  */
 export async function beginListings(
@@ -86,6 +86,7 @@ export async function beginListings(
          select $1::text, symbol, to_timestamp($2::float8 / 1000.0), market_id from ${
         SYMBOLS.rows(3)
       }
+         where titan10_may_begin_listing($1::text, symbol)
          order by symbol
          on conflict do nothing
        ),

@@ -56,6 +56,11 @@ function arrayOf<Row>(
   return `{${texts.join(",")}}`;
 }
 
+/** An array literal of values that are separated by commas, of any type but `text`. */
+export function arrayLiteral(values: string): string {
+  return `{${values}}`;
+}
+
 /** One array literal of several, of which any may be empty. */
 export function joinArrays(arrays: readonly string[]): string {
   const values = arrays.map((array) => array.slice(1, -1)).filter((list) => list !== "");

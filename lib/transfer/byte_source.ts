@@ -12,7 +12,16 @@ export interface ByteSource {
   /** The file on disk that holds these bytes and no others; undefined if there is none. */
   readonly kept: string | undefined;
   /** All bytes, from the first. Closes what it opened when the caller stops early. */
-  readonly bytes: () => AsyncGenerator<Uint8Array, void>;
+  readonly bytes: (reading?: Reading) => AsyncGenerator<Uint8Array, void>;
+}
+
+/** How bytes are read. */
+export interface Reading {
+  /**
+   * Whether the memory of one chunk may be that of the next: for who is done with each before asking for another. To be set
+   * once that is known. Fresh memory for each costs more than reading into it.
+   */
+  isReused: boolean;
 }
 
 /** A file on disk: the user's own, or a temporary one that goes when this is disposed of. */
@@ -68,7 +77,7 @@ export class KeptFile implements AsyncDisposable {
   /** Its bytes under the name that people know. */
   source({ path, name }: { readonly path: string; readonly name: string }): ByteSource {
     const { kept, writtenMs } = this;
-    return { path, name, writtenMs, kept, bytes: () => fileBytes(kept, path) };
+    return { path, name, writtenMs, kept, bytes: (reading) => fileBytes(kept, path, reading) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -77,15 +86,20 @@ export class KeptFile implements AsyncDisposable {
 }
 
 /** Deno reads 64 KiB at a time where it is not told: then a large file costs more for waiting than for reading. */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
-async function* fileBytes(kept: string, path: string): AsyncGenerator<Uint8Array, void> {
+async function* fileBytes(
+  kept: string,
+  path: string,
+  reading: Reading | undefined,
+): AsyncGenerator<Uint8Array, void> {
   using file = await explain(path, () => Deno.open(kept));
+  let chunk = new Uint8Array(CHUNK_BYTES);
   for (;;) {
-    const chunk = new Uint8Array(CHUNK_BYTES);
     const length = await file.read(chunk);
     if (length === null) return;
     yield chunk.subarray(0, length);
+    if (reading?.isReused !== true) chunk = new Uint8Array(CHUNK_BYTES);
   }
 }
 

@@ -4,6 +4,7 @@
  * replace them.
  * @module
  */
+import type { CandleRun } from "../market/candle_run.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { PreparedImportPage } from "../store/import_page.ts";
 import {
@@ -25,6 +26,14 @@ export interface FileRow {
   readonly line?: number | undefined;
 }
 
+/** Candles that passed all checks of a row, ascending. */
+interface FileRun {
+  readonly series: Series;
+  readonly run: CandleRun;
+}
+
+export type FilePiece = FileRow | FileRun;
+
 /** Most rows of a page. One page is written while the next one is read, so twice as many are in memory. */
 const ROWS_MAX = 10_000;
 
@@ -39,13 +48,13 @@ const SERIES_AT_ONCE = 2;
  */
 export async function importRows(
   context: ImportContext,
-  rows: AsyncIterable<FileRow | readonly FileRow[]>,
+  rows: AsyncIterable<FilePiece | readonly FilePiece[]>,
   options: ImportOptions,
 ): Promise<readonly ImportReport[]> {
   const imports = new SeriesImports(context, options);
   try {
     for await (const piece of rows) {
-      const page = Array.isArray(piece) ? piece as readonly FileRow[] : [piece as FileRow];
+      const page = Array.isArray(piece) ? piece as readonly FilePiece[] : [piece as FilePiece];
       for (const row of page) {
         const one = imports.of(row.series);
         if (!one.isBegun) await one.start();
@@ -83,10 +92,12 @@ class SeriesImports {
   }
 
   /** Takes a row. True: it is time to flush. */
-  add(one: SeriesImport, { row, state }: FileRow): boolean {
-    if (state === "candle") one.add(row);
-    else one.leaveOut(state, row);
-    return ++this.#held === ROWS_MAX;
+  add(one: SeriesImport, piece: FilePiece): boolean {
+    this.#held += "run" in piece ? piece.run.length : 1;
+    if ("run" in piece) one.addRun(piece.run);
+    else if (piece.state === "candle") one.add(piece.row);
+    else one.leaveOut(piece.state, piece.row);
+    return this.#held >= ROWS_MAX;
   }
 
   /** Waits until the page before is written, and begins to write what is held. */

@@ -8,16 +8,18 @@ import { kindOf } from "../market/symbol.ts";
 import { printable } from "../text/printable.ts";
 import type { FileFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
-import type { TableRow } from "./file_rows.ts";
 import type { RowNames } from "./file_series.ts";
 import { nameContradiction } from "./file_source.ts";
-import type { SeriesEvidence, Spacing } from "./series_evidence.ts";
+import type { Spacing } from "./row_spacing.ts";
+import type { SeriesEvidence } from "./series_evidence.ts";
 
 /** Rows with the same names. */
 export interface Group {
   readonly names: RowNames;
   readonly series: Series;
   readonly isMeant: boolean;
+  /** Whether its prices are those of trades. */
+  readonly isTraded: boolean;
   readonly evidence: SeriesEvidence;
   readonly spacing: Spacing;
   /** What columns say that a file of one series has once. */
@@ -40,9 +42,14 @@ export function constantColumns({ head, columns }: FileFormat): readonly number[
 
 export function checkConstant(
   { constants, evidence, series }: Group,
-  { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
+  { at, own, line, format }: {
+    readonly at: number;
+    /** What the row says there. */
+    readonly own: string;
+    readonly line: number;
+    readonly format: FileFormat;
+  },
 ): void {
-  const own = row.fields[at]!;
   // Nearly all are numbers, which say nothing here.
   const isNumber = own.charCodeAt(0) >= 48 && own.charCodeAt(0) <= 57;
   if (isNumber && !format.columns.constant.includes(at)) return;
@@ -53,7 +60,7 @@ export function checkConstant(
   const coin = coinOf(format, at, series);
   if (coin !== undefined && isOtherCoin(text, coin)) {
     evidence.doubt(
-      `${evidence.place(row.line.number)} is of ${
+      `${evidence.place(line)} is of ${
         printable(JSON.stringify(text.slice(0, 40)))
       }, not of ${coin}`,
     );
@@ -61,11 +68,11 @@ export function checkConstant(
   if (known === undefined) {
     constants.set(at, text);
     const other = contradiction(text, { at, format, series });
-    if (other !== undefined) evidence.doubt(`${evidence.place(row.line.number)} ${other}`);
+    if (other !== undefined) evidence.doubt(`${evidence.place(line)} ${other}`);
   } else if (known !== text) {
     evidence.doubt(
       `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in ` +
-        `${evidence.place(row.line.number)}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
+        `${evidence.place(line)}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
         "the file holds several instruments. Leave the rows of one",
     );
   }

@@ -19,6 +19,8 @@ export interface LineFile {
   readonly lines: () => AsyncGenerator<FileLine, void>;
   /** The same lines, those together that were read together: in millions of rows, waiting for each costs more than reading it. */
   readonly pages?: (() => AsyncGenerator<readonly FileLine[], void>) | undefined;
+  /** The same lines as bytes, as far as they are that: rows of numbers need no texts. */
+  readonly blocks?: (() => AsyncGenerator<LineBlock, void>) | undefined;
   /** The instrument of all rows, where something around them names it. Known once all lines were read. */
   readonly instrument?: (() => string | undefined) | undefined;
   /** The hash of the file's bytes. Hexadecimal; known once all lines were read. */
@@ -33,6 +35,11 @@ export interface FileLine {
   /** Whether the line was whole: the last one of a broken download has no line end. */
   readonly isEnded: boolean;
 }
+
+/** Lines that were read together: UTF-8 with a line feed at the end of each, whose memory is used for the next block; or texts. */
+export type LineBlock =
+  | { readonly bytes: Uint8Array }
+  | { readonly bytes?: undefined; readonly texts: readonly string[]; readonly isEnded: boolean };
 
 /** Lines of a file that are given together where it does not say itself which are. */
 const PAGE_LINES = 1_000;

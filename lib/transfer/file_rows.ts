@@ -8,11 +8,13 @@ import {
   type TimeFault,
   type TimeFormat,
 } from "../market/csv_time_format.ts";
+import type { PlainRow } from "../market/plain_row.ts";
 import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
 import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
 import { failChanged } from "./file_text.ts";
+import { plainMs, plainStyle, timeText } from "./row_time.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -51,10 +53,15 @@ export async function* tablePages(
   file: LineFile,
   format: RowFormat,
 ): AsyncGenerator<readonly TableRow[], void> {
-  const read = rowReader(file, format);
+  const read = rowReader(file, format).text;
   // Once all rows were judged, only what is stored has to be taken out of them.
-  const max = format.isJudged === true ? neededFields(format.columns) : undefined;
+  const max = maxFields(format);
   for await (const page of fieldPages(file, format.head, { max })) yield page.map(read);
+}
+
+/** How many fields from the first are read. Once all rows were judged, only what is stored has to be taken out of them. */
+export function maxFields({ columns, isJudged }: RowFormat): number | undefined {
+  return isJudged === true ? neededFields(columns) : undefined;
 }
 
 /** How many fields from the first hold all that tells of a candle, and of which series it is. */
@@ -64,10 +71,29 @@ function neededFields(columns: CsvColumns): number {
   return 1 + all.reduce<number>((most, at) => Math.max(most, at ?? 0), 0);
 }
 
-function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
+/** Reads rows, however they come. One file writes all its times in one way. */
+export interface RowReader {
+  /** @throws Error */
+  readonly text: (row: FieldRow) => TableRow;
+  /**
+   * The time of a row with the number of fields that it should have, whose values are written as they are stored. NaN: it is
+   * to be read as text.
+   */
+  readonly plain: (row: PlainRow) => number;
+}
+
+export function rowReader(file: LineFile, format: RowFormat): RowReader {
   const { columns, numbers, timeFormat, zone } = format;
   let style: string | undefined;
-  return ({ line, fields }) => {
+  const mayBePlain = numbers.decimal === "." && columns.values.every((at) => at >= 0);
+  const plain = (row: PlainRow): number => {
+    if (!mayBePlain || row.width !== columns.width) return NaN;
+    for (const at of columns.values) if (row.decimals[at]! < 0) return NaN;
+    const timeMs = plainMs(row, format);
+    // The first row says how times are written.
+    return timeMs >= OLDEST_CANDLE_MS && plainStyle(row, format) === style ? timeMs : NaN;
+  };
+  const text = ({ line, fields }: FieldRow): TableRow => {
     const fail = (why: string): never =>
       format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
     const text = timeText(fields, columns);
@@ -98,6 +124,7 @@ function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableR
     }
     return { line, fields, timeMs: time.timeMs, values, isBlank: hasNoPrices(values) };
   };
+  return { text, plain };
 }
 
 /** Numbers with a letter for thousands, millions or billions. */
@@ -111,11 +138,6 @@ function isRounded(text: string): boolean {
 function endsInDigit(text: string): boolean {
   const last = text.charCodeAt(text.length - 1);
   return last >= 48 && last <= 57;
-}
-
-/** The text of a row's time: of two columns where one has the date and another the time of day. */
-export function timeText(fields: readonly string[], { time, clock }: CsvColumns): string {
-  return clock === undefined ? fields[time] ?? "" : `${fields[time] ?? ""} ${fields[clock] ?? ""}`;
 }
 
 function noTime(text: string, format: TimeFormat): string {
@@ -145,7 +167,7 @@ function noNumber(text: string, { decimal }: NumberStyle): string {
  *
  * @param options.max How many fields from the first are needed. @default all
  */
-export async function* fieldPages(
+async function* fieldPages(
   file: LineFile,
   head: FileHead,
   options: { readonly max?: number | undefined } = {},

@@ -3,10 +3,14 @@ import type { CsvColumns } from "../market/csv_candle.ts";
 import { OrderClaim, OrderProof } from "../market/csv_layout.ts";
 import { CountClaim, VolumeProof } from "../market/csv_volume.ts";
 import { DecimalProof, type NumberStyle, plainNumber } from "../market/csv_number.ts";
+import type { TimeStyle } from "../market/csv_time.ts";
 import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
 import type { FileHead } from "./file_head.ts";
+import type { PlainRow } from "../market/plain_row.ts";
 import type { FileLine, LineFile } from "./file_lines.ts";
-import { failLine, fieldPages, type FieldRow, timeText } from "./file_rows.ts";
+import { failLine, type FieldRow } from "./file_rows.ts";
+import { eachRow } from "./plain_rows.ts";
+import { plainMs, plainStyle, timeText } from "./row_time.ts";
 
 /** Columns as something claims them, and what the rows say of that. */
 export interface Claim {
@@ -58,7 +62,10 @@ export async function survey(
   options: SurveyOptions,
 ): Promise<Survey> {
   const proof = new SurveyProof(file, options);
-  for await (const page of fieldPages(file, options.head)) for (const row of page) proof.add(row);
+  await eachRow(file, options.head, {
+    plain: (row, number) => proof.addPlain(row, number),
+    text: (row) => proof.add(row),
+  });
   return proof.survey();
 }
 
@@ -66,6 +73,7 @@ export async function survey(
 class SurveyProof {
   readonly #file: LineFile;
   readonly #options: SurveyOptions;
+  readonly #timeFormat: TimeFormat;
   readonly #decimals = new DecimalProof();
   readonly #order = new OrderProof();
   readonly #words = new Set<number>();
@@ -77,12 +85,14 @@ class SurveyProof {
   /** The columns of which numbers are needed. */
   #needed: readonly number[] = [];
   #volumes = new VolumeProof([]);
+  /** Of the row that is added; NaN of columns of which none is needed. */
+  #numbers = new Float64Array();
   #rows = 0;
   #width = 0;
   #fraction = 0;
   #fractionMax = 0;
   #hasCloseTime = true;
-  #last: FileLine | undefined;
+  #last: Survey["last"];
   #noTime: string | undefined;
   /** The time that was read last: several claims mostly have it in the same column. */
   #time: { readonly text: string; readonly timeMs: number } = { text: "", timeMs: NaN };
@@ -90,6 +100,7 @@ class SurveyProof {
   constructor(file: LineFile, options: SurveyOptions) {
     this.#file = file;
     this.#options = options;
+    this.#timeFormat = options.timeFormat ?? PLAIN_TIMES;
   }
 
   add({ line, fields }: FieldRow): void {
@@ -98,10 +109,11 @@ class SurveyProof {
       failLine(this.#file, line, `it has ${fields.length} fields, ${this.#width} are expected`);
     }
     this.#last = line;
-    this.#fraction = decimalsAtEnd(line.text);
+    const { text } = line;
+    this.#fraction = decimalsBefore(text.length, (at) => text.charCodeAt(at));
     if (line.isEnded) this.#fractionMax = Math.max(this.#fractionMax, this.#fraction);
     const texts = this.#texts(line, fields);
-    const numbers: number[] = new Array(texts.length).fill(NaN);
+    const numbers = this.#numbers;
     for (const at of this.#needed) numbers[at] = Number(texts[at]);
     for (const { columns, order, volumes, counts } of this.#different) {
       const timeMs = this.#openTime(timeText(fields, columns));
@@ -112,6 +124,41 @@ class SurveyProof {
       volumes.add(texts, { ...bounds(columns.values, numbers), numbers });
     }
     if (this.#isOpen) this.#addUnnamed(fields, { texts, numbers });
+  }
+
+  /** The same of a row of numbers. False: it has to be added as text. */
+  addPlain(row: PlainRow, number: number): boolean {
+    const { numbers } = row;
+    const isKnown = this.#rows > 0 && row.width === this.#width && !(this.#isOpen && row.width < 6);
+    if (!isKnown || this.#options.numbers !== undefined || !this.#hasPoints(row)) return false;
+    this.#rows++;
+    this.#last = { number, isEnded: true };
+    this.#fraction = decimalsBefore(row.end, (at) => row.bytes[at]!);
+    this.#fractionMax = Math.max(this.#fractionMax, this.#fraction);
+    row.readNumbers(this.#needed);
+    for (const { columns, order, volumes, counts } of this.#different) {
+      const timeMs = this.#plainMs(row, columns);
+      const { instrument } = columns;
+      if (instrument.length === 0) order.add(timeMs, numbers);
+      else order.add(timeMs, numbers, instrument.map((at) => row.text(at)).join());
+      counts.addPlain(row);
+      volumes.addPlain(row, columns.values);
+    }
+    if (this.#isOpen) this.#addUnnamedPlain(row);
+    return true;
+  }
+
+  /** Whether all decimal marks are points, those of this row included. */
+  #hasPoints(row: PlainRow): boolean {
+    const { head } = this.#options;
+    if (head.separator === ",") return !this.#decimals.hasCommas;
+    for (const at of head.columns?.values ?? [...PRICES, 5]) {
+      if (at < 0 || at >= row.width) continue;
+      const decimals = row.decimals[at]!;
+      if (decimals >= 0) this.#decimals.addPlain(decimals > 0);
+      else this.#decimals.add(row.text(at));
+    }
+    return !this.#decimals.hasCommas;
   }
 
   survey(): Survey {
@@ -134,6 +181,7 @@ class SurveyProof {
   #begin(width: number): void {
     const { head, claims } = this.#options;
     this.#width = head.columns?.width ?? width;
+    this.#numbers = new Float64Array(this.#width).fill(NaN);
     const known = new Map<string, Claim>();
     this.#claims = (head.columns === undefined ? claims(this.#width) : [head.columns]).map(
       (columns) => {
@@ -176,14 +224,14 @@ class SurveyProof {
 
   #addUnnamed(
     fields: readonly string[],
-    { texts, numbers }: { readonly texts: readonly string[]; readonly numbers: readonly number[] },
+    { texts, numbers }: { readonly texts: readonly string[]; readonly numbers: Float64Array },
   ): void {
     for (const at of PRICES) if (Number.isNaN(numbers[at])) this.#words.add(at);
     for (let at = 5; at < fields.length; at++) if (Number.isNaN(numbers[at])) this.#words.add(at);
     this.#volumes.add(texts, { ...bounds(PRICES, numbers), numbers });
-    this.#order.add(this.#openTime(fields[0] ?? ""), numbers);
+    this.#order.add(this.#openTime(fields[0] ?? ""), [...numbers]);
     if (!this.#hasCloseTime) return;
-    const { timeFormat = PLAIN_TIMES } = this.#options;
+    const timeFormat = this.#timeFormat;
     const time = timeFormat.read(fields[0] ?? "", undefined);
     if (time === undefined && this.#rows === 1) this.#noTime = fields[0];
     const closed = timeFormat.read(fields[6] ?? "", undefined);
@@ -192,30 +240,56 @@ class SurveyProof {
     if (!isClose) this.#hasCloseTime = false;
   }
 
+  #addUnnamedPlain(row: PlainRow): void {
+    const { numbers, width } = row;
+    for (const at of PRICES) if (Number.isNaN(numbers[at])) this.#words.add(at);
+    for (let at = 5; at < width; at++) if (Number.isNaN(numbers[at])) this.#words.add(at);
+    this.#volumes.addPlain(row, PRICES);
+    this.#order.add(this.#plainMs(row, FIRST_COLUMN), [...numbers.subarray(0, 5)]);
+    if (!this.#hasCloseTime) return;
+    const isClose = width > 6 &&
+      this.#plainMs(row, SEVENTH_COLUMN) > this.#plainMs(row, FIRST_COLUMN) &&
+      this.#plainStyle(row, SEVENTH_COLUMN) === this.#plainStyle(row, FIRST_COLUMN);
+    if (!isClose) this.#hasCloseTime = false;
+  }
+
+  /** NaN where a row has no time. */
+  #plainMs(row: PlainRow, columns: Pick<CsvColumns, "time" | "clock">): number {
+    return plainMs(row, { columns, timeFormat: this.#timeFormat, zone: undefined });
+  }
+
+  #plainStyle(row: PlainRow, columns: Pick<CsvColumns, "time" | "clock">): TimeStyle | undefined {
+    return plainStyle(row, { columns, timeFormat: this.#timeFormat, zone: undefined });
+  }
+
   /** NaN where a text is no time. */
   #openTime(text: string): number {
     if (this.#time.text === text) return this.#time.timeMs;
-    const { timeFormat = PLAIN_TIMES } = this.#options;
-    const time = timeFormat.read(text, undefined);
+    const time = this.#timeFormat.read(text, undefined);
     const timeMs = time === undefined || "times" in time ? NaN : time.timeMs;
     this.#time = { text, timeMs };
     return timeMs;
   }
 }
 
+const FIRST_COLUMN = { time: 0, clock: undefined };
+const SEVENTH_COLUMN = { time: 6, clock: undefined };
+
 /** The lowest and the highest of four prices. */
 function bounds(
   [a, b, c, d]: readonly number[],
-  numbers: readonly number[],
+  numbers: ArrayLike<number>,
 ): { readonly low: number; readonly high: number } {
   const [open, high, low, close] = [numbers[a!]!, numbers[b!]!, numbers[c!]!, numbers[d!]!];
   return { low: Math.min(open, high, low, close), high: Math.max(open, high, low, close) };
 }
 
 /** How many decimals the number has with which a line ends. */
-function decimalsAtEnd(text: string): number {
-  let at = text.length - 1;
-  while (at >= 0 && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at--;
-  const isMark = at >= 0 && (text[at] === "." || text[at] === ",");
-  return isMark ? text.length - 1 - at : 0;
+function decimalsBefore(end: number, code: (at: number) => number): number {
+  let at = end - 1;
+  while (at >= 0 && code(at) >= 48 && code(at) <= 57) at--;
+  const isMark = at >= 0 && (code(at) === POINT || code(at) === COMMA);
+  return isMark ? end - 1 - at : 0;
 }
+
+const [POINT, COMMA] = [46, 44];

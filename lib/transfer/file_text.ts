@@ -1,14 +1,19 @@
 /** Reads the lines of a text, packed or not, in any encoding that can be told; those of JSON as lines of CSV. @module */
 import { createHash } from "node:crypto";
 import { printable } from "../text/printable.ts";
-import { type ByteSource, explain } from "./byte_source.ts";
-import { encodingOf, isJson, NOT_UTF8, otherKind } from "./file_kind.ts";
-import type { FileLine, LineFile } from "./file_lines.ts";
+import { type ByteSource, explain, type Reading } from "./byte_source.ts";
+import { encodingOf, isJson, otherKind } from "./file_kind.ts";
+import type { FileLine, LineBlock, LineFile } from "./file_lines.ts";
 import { unpack } from "./file_unpack.ts";
 import { jsonLines } from "./json_table.ts";
-
-/** Ten times longer than any candle. */
-const LINE_CHARACTERS_MAX = 64 * 1024;
+import {
+  checkedLine,
+  decode,
+  LINE_CHARACTERS_MAX,
+  linesOf,
+  textLines,
+  type Texts,
+} from "./text_lines.ts";
 
 /** What was read: all that it takes to read the same again. */
 interface BytesRead {
@@ -29,8 +34,8 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
   /** How many lines of JSON's table are no rows: one with the names, or none. */
   let jsonHead: number | undefined;
   let instrument: string | undefined;
-  const pages = (): AsyncGenerator<readonly FileLine[], void> =>
-    textPages({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
+  const blocks = (): AsyncGenerator<LineBlock, void> =>
+    textBlocks({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
       onJson: (headLines) => jsonHead = headLines,
       onInstrument: (name) => instrument = name,
       onRead: (now) => {
@@ -38,6 +43,17 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
         read = now;
       },
     });
+  const pages = async function* (): AsyncGenerator<readonly FileLine[], void> {
+    let number = 0;
+    for await (const block of blocks()) {
+      const { texts, isEnded } = block.bytes === undefined ? block : {
+        texts: await explain(path, () => Promise.resolve(linesOf(block.bytes, number === 0))),
+        isEnded: true,
+      };
+      const page = texts.map((text) => checkedLine(path, { text, number: ++number, isEnded }));
+      if (page.length > 0) yield page;
+    }
+  };
   return {
     path,
     name,
@@ -47,6 +63,7 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
       for await (const page of pages()) yield* page;
     },
     pages,
+    blocks,
     instrument: () => instrument,
     sha256: () => read?.sha256 ?? "",
     close: () => Promise.resolve(),
@@ -62,7 +79,7 @@ export function failChanged(path: string): never {
   );
 }
 
-async function* textPages(
+async function* textBlocks(
   { source, signal, bytesMax }: {
     readonly source: ByteSource;
     readonly signal: AbortSignal;
@@ -71,43 +88,31 @@ async function* textPages(
   { onRead, ...onJson }: JsonFound & {
     readonly onRead: (read: BytesRead) => void;
   },
-): AsyncGenerator<readonly FileLine[], void> {
+): AsyncGenerator<LineBlock, void> {
   const { path } = source;
   const hash = createHash("sha256");
   let size = 0;
-  const bytes = hashed(source.bytes(), hash, { bytesMax, onBytes: (count) => size += count });
-  let number = 0;
-  const line = (text: string, isEnded: boolean): FileLine => {
-    number++;
-    if (CONTROLS.test(text)) {
-      const why = text.includes("\0")
-        ? "it has zero bytes: the file was not written to its end. Download it again"
-        : "it has control characters";
-      throw new Error(`Cannot read line ${number} of ${printable(path)}: ${why}`);
-    }
-    return { text, number, isEnded };
-  };
-  let opened: OpenText | undefined;
+  const reading: Reading = { isReused: false };
+  const bytes = hashed(source.bytes(reading), hash, {
+    bytesMax,
+    onBytes: (count) => size += count,
+  });
+  let blocks: AsyncGenerator<LineBlock, void> | undefined;
   try {
-    opened = await explain(path, () => openText(bytes));
-    const texts = opened.isJson ? jsonTable(opened, onJson) : textLines(opened);
+    blocks = await explain(path, () => openText(bytes, { ...onJson, reading }));
     for (;;) {
       signal.throwIfAborted();
-      const { done, value } = await explain(path, () => texts.next());
+      const { done, value } = await explain(path, () => blocks!.next());
       if (done === true) break;
-      if (value.texts.length > 0) yield value.texts.map((text) => line(text, value.isEnded));
+      yield value;
     }
   } finally {
     // Closes the file, if the caller stops early.
-    await opened?.pieces.return();
+    await blocks?.return();
     await bytes.return();
   }
   onRead({ sha256: hash.digest("hex"), bytes: size });
 }
-
-/** Everything below space but the tab, and DEL. */
-// deno-lint-ignore no-control-regex
-const CONTROLS = /[\0-\x08\x0a-\x1f\x7f-\x9f]/;
 
 async function* hashed(
   bytes: AsyncGenerator<Uint8Array, void>,
@@ -128,83 +133,87 @@ async function* hashed(
   }
 }
 
-interface OpenText {
-  readonly isJson: boolean;
-  readonly pieces: AsyncGenerator<string, void>;
-}
-
 async function openText(
   packed: AsyncGenerator<Uint8Array, void>,
-): Promise<OpenText> {
-  const { first, bytes } = await unpack(packed);
+  { reading, ...onJson }: JsonFound & { readonly reading: Reading },
+): Promise<AsyncGenerator<LineBlock, void>> {
+  const { first, bytes, isPacked } = await unpack(packed);
   const what = otherKind(first);
   if (what !== undefined) {
     await bytes.return();
     throw new Error(`it is ${what}`);
   }
-  return { isJson: isJson(first), pieces: decodedText(bytes, encodingOf(first)) };
+  const encoding = encodingOf(first);
+  if (isJson(first)) return jsonTable(decodedText(bytes, new Decoder(encoding)), onJson);
+  if (encoding !== "utf-8") return textLines(decodedText(bytes, new Decoder(encoding)));
+  reading.isReused = !isPacked;
+  return lineBlocks(bytes);
+}
+
+class Decoder extends TextDecoder {
+  constructor(encoding: string, hasMark = true) {
+    super(encoding, { fatal: true, ignoreBOM: !hasMark });
+  }
+}
+
+/** Whole lines of UTF-8 as bytes, as long as they end with line feeds. Those of one block are gone with the next. */
+async function* lineBlocks(
+  bytes: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<LineBlock, void> {
+  let memory = new Uint8Array(0);
+  let length = 0;
+  let isFirst = true;
+  try {
+    while (length <= LINE_CHARACTERS_MAX) {
+      const { done, value } = await bytes.next();
+      if (done === true) break;
+      memory = withRoom(memory, { length, more: value.length });
+      memory.set(value, length);
+      const end = value.lastIndexOf(LF) + 1;
+      if (end > 0) {
+        yield { bytes: memory.subarray(0, length + end) };
+        isFirst = false;
+        memory.copyWithin(0, length + end, length + value.length);
+        length = value.length - end;
+      } else length += value.length;
+    }
+    const rest = memory.slice(0, length);
+    yield* textLines(decodedText(withRest(rest, bytes), new Decoder("utf-8", isFirst)));
+  } finally {
+    await bytes.return();
+  }
+}
+
+const LF = 10;
+
+function withRoom(
+  memory: Uint8Array<ArrayBuffer>,
+  { length, more }: { readonly length: number; readonly more: number },
+): Uint8Array<ArrayBuffer> {
+  if (length + more <= memory.length) return memory;
+  const grown = new Uint8Array(length + more + LINE_CHARACTERS_MAX);
+  grown.set(memory.subarray(0, length));
+  return grown;
+}
+
+async function* withRest(
+  rest: Uint8Array,
+  bytes: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<Uint8Array, void> {
+  yield rest;
+  yield* bytes;
 }
 
 async function* decodedText(
   bytes: AsyncGenerator<Uint8Array, void>,
-  encoding: string,
+  decoder: TextDecoder,
 ): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder(encoding, { fatal: true });
-  const decode = (chunk?: Uint8Array): string => {
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined });
-    } catch (error) {
-      throw new Error(NOT_UTF8, { cause: error });
-    }
-  };
-  for await (const chunk of bytes) yield decode(chunk);
-  yield decode();
-}
-
-/** Lines that came together. */
-interface Texts {
-  readonly texts: readonly string[];
-  readonly isEnded: boolean;
-}
-
-async function* textLines({ pieces }: OpenText): AsyncGenerator<Texts, void> {
-  let rest = "";
-  for await (const piece of pieces) {
-    const texts = (rest + piece).split("\n");
-    rest = texts.pop() ?? "";
-    if (!piece.includes("\r") && !rest.includes("\r") && !(texts[0] ?? "").includes("\r")) {
-      yield { texts, isEnded: true };
-    } else {
-      const ended = texts.flatMap(withoutReturns);
-      // Without a line feed in sight, as on old Macs: a carriage return at the end may still be followed by one.
-      const own = withoutEnd(rest);
-      const more = own.split("\r");
-      rest = more.pop() + rest.slice(own.length);
-      yield { texts: [...ended, ...more], isEnded: true };
-    }
-    if (rest.length > LINE_CHARACTERS_MAX) {
-      throw new Error("it has a line that is too long for a candle");
-    }
-  }
-  // A checksum would prove nothing: what was packed may have been cut before, or lack the members behind it.
-  const last = withoutEnd(rest);
-  if (last !== "") yield { texts: [last], isEnded: last !== rest };
-}
-
-/** The lines of what ends with a line feed: one, whatever carriage returns stand before it, or several of an old Mac. */
-function withoutReturns(text: string): readonly string[] {
-  if (!text.includes("\r")) return [text];
-  return withoutEnd(text).split("\r");
-}
-
-function withoutEnd(text: string): string {
-  let end = text.length;
-  while (text.charCodeAt(end - 1) === 0x0d) end--;
-  return text.slice(0, end);
+  for await (const chunk of bytes) yield decode(decoder, chunk, true);
+  yield decode(decoder);
 }
 
 async function* jsonTable(
-  { pieces }: OpenText,
+  pieces: AsyncGenerator<string, void>,
   { onJson, onInstrument }: JsonFound,
 ): AsyncGenerator<Texts, void> {
   onJson(0);

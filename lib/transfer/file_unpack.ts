@@ -8,6 +8,8 @@ interface Unpacked {
   /** The first bytes, as many as any kind of file needs. They come again in `bytes`. */
   readonly first: Uint8Array;
   readonly bytes: AsyncGenerator<Uint8Array, void>;
+  /** Whether they were packed. */
+  readonly isPacked: boolean;
 }
 
 /** Enough to tell any kind of file: the names of the first members of an archive lie behind its head. */
@@ -27,7 +29,7 @@ export async function unpack(
 ): Promise<Unpacked> {
   const peeked = await peek(bytes);
   const kind = PACKED.find(({ begins }) => begins.every((byte, at) => peeked.first[at] === byte));
-  if (kind === undefined) return peeked;
+  if (kind === undefined) return { ...peeked, isPacked: layers > 0 };
   if (layers < LAYERS_MAX) return await unpack(kind.open(peeked.bytes), layers + 1);
   await peeked.bytes.return();
   throw new Error("it is packed several times over: unpack it first");
@@ -36,7 +38,7 @@ export async function unpack(
 /** The first bytes, and all of them. */
 async function peek(
   bytes: AsyncGenerator<Uint8Array, void>,
-): Promise<Unpacked> {
+): Promise<Omit<Unpacked, "isPacked">> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   while (length < FIRST_BYTES) {

@@ -204,7 +204,7 @@ class ImportBatch {
   ): Promise<readonly ImportReport[]> {
     const { sinceMs, untilMs, isComplete, replaces } = this.#options;
     try {
-      const reports = await importRows(context, candles.pages(), {
+      const reports = await importRows(context, candles.pieces(), {
         file,
         sinceMs,
         untilMs,

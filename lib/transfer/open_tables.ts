@@ -44,8 +44,8 @@ function counted(source: ByteSource, { onBytes }: OpenOptions): ByteSource {
   if (onBytes === undefined) return source;
   return {
     ...source,
-    async *bytes(): AsyncGenerator<Uint8Array, void> {
-      for await (const chunk of source.bytes()) {
+    async *bytes(reading): AsyncGenerator<Uint8Array, void> {
+      for await (const chunk of source.bytes(reading)) {
         onBytes(chunk.length);
         yield chunk;
       }

@@ -2,21 +2,19 @@
 import { checkRow, type RejectedCandle } from "../market/candle.ts";
 import { type Price, priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import {
-  addCandles,
-  countCandles,
-  isAligned,
-  nominalMs,
-  parseTimeframe,
-  type Timeframe,
-} from "../market/timeframe.ts";
+import type { PlainRow } from "../market/plain_row.ts";
+import { addCandles, countCandles, isAligned, nominalMs } from "../market/timeframe.ts";
 import { printable } from "../text/printable.ts";
+import { duration, type Spacing } from "./row_spacing.ts";
 
 /** A row of one series. */
-interface EvidenceRow {
+interface EvidenceRow extends RowTime {
+  readonly values: readonly string[];
+}
+
+interface RowTime {
   readonly line: number;
   readonly timeMs: number;
-  readonly values: readonly string[];
   /** Whether the row is left out: it has no values, or its candle had not closed. */
   readonly isLeftOut: boolean;
   /** When the candle closes, as the file says it; undefined if it does not. */
@@ -90,21 +88,9 @@ export class SeriesEvidence {
   }
 
   add(row: EvidenceRow): void {
-    if (this.#fault !== undefined) return;
-    const { timeframe } = this.#series;
-    const { timeMs, line } = row;
-    this.#rows++;
-    if (!isAligned(timeframe, timeMs)) {
-      this.#fault =
-        `${this.place(line)} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
-        "(time_not_aligned): the file has another timeframe, or its times another time zone. " +
-        "Say the zone with --timezone, or --time-is close if they are when candles close";
-      return;
-    }
-    this.#lastMs = Math.max(this.#lastMs, timeMs);
-    if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
-    if (row.isLeftOut) return;
-    this.#addMark(row);
+    if (!this.#addTime(row)) return;
+    const { line, timeMs } = row;
+    this.#addMark(row, markOf(row.values));
     const [open, high, low, close] = row.values;
     if (high !== open || low !== open || close !== open) this.#told++;
     if (Number(row.values[4]) !== 0) this.#hasVolume = true;
@@ -115,10 +101,40 @@ export class SeriesEvidence {
       }: nobody trades a ${price} price`;
       return;
     }
-    const { rejected } = checkRow(timeframe, [timeMs, ...row.values], price);
+    const { rejected } = checkRow(this.#series.timeframe, [timeMs, ...row.values], price);
     if (rejected === undefined) return;
     this.#rejected.rows++;
     this.#rejected.example ??= rejected;
+  }
+
+  /** The same of a candle of trades: see `isPlainCandle`. */
+  addPlain(time: RowTime, row: PlainRow, values: readonly number[]): void {
+    if (!this.#addTime(time)) return;
+    this.#addMark(time, plainMark(row, values));
+    const open = values[0]!;
+    if (
+      !row.isSame(values[1]!, open) || !row.isSame(values[2]!, open) ||
+      !row.isSame(values[3]!, open)
+    ) this.#told++;
+    if (row.numbers[values[4]!] !== 0) this.#hasVolume = true;
+  }
+
+  /** Whether the row's values count. */
+  #addTime(row: RowTime): boolean {
+    if (this.#fault !== undefined) return false;
+    const { timeframe } = this.#series;
+    const { timeMs, line } = row;
+    this.#rows++;
+    if (!isAligned(timeframe, timeMs)) {
+      this.#fault =
+        `${this.place(line)} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
+        "(time_not_aligned): the file has another timeframe, or its times another time zone. " +
+        "Say the zone with --timezone, or --time-is close if they are when candles close";
+      return false;
+    }
+    this.#lastMs = Math.max(this.#lastMs, timeMs);
+    if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
+    return !row.isLeftOut;
   }
 
   /** Notes that a row cannot belong to this series. */
@@ -184,7 +200,7 @@ export class SeriesEvidence {
     );
   }
 
-  #addClose({ timeMs, line }: EvidenceRow, closeMs: number): void {
+  #addClose({ timeMs, line }: RowTime, closeMs: number): void {
     const { timeframe } = this.#series;
     this.#hasCloses = true;
     const earlyMs = addCandles(timeframe, timeMs, 1) - closeMs;
@@ -198,7 +214,7 @@ export class SeriesEvidence {
     this.#closes.rows++;
   }
 
-  #addMark({ timeMs, line, values }: EvidenceRow): void {
+  #addMark({ timeMs, line }: RowTime, mark: number): void {
     const index = countCandles(this.#series.timeframe, 0, timeMs);
     const block = Math.floor(index / BLOCK);
     let marks = this.#marks.get(block);
@@ -213,7 +229,6 @@ export class SeriesEvidence {
       this.#marks.set(block, marks);
     }
     const at = Math.floor(index - block * BLOCK);
-    const mark = markOf(values);
     const known = marks[at]!;
     marks[at] = mark;
     if (known === 0 || known === mark) return;
@@ -223,82 +238,33 @@ export class SeriesEvidence {
   }
 }
 
-/** Where nothing was traded the distances differ; as many alike are another timeframe. */
-const RUN_MAX = 20;
-
-/** How far apart the rows of a file are: proof that its timeframe is not a longer one. */
-export class Spacing {
-  readonly #timeframe: Timeframe;
-  #previousMs: number | undefined;
-  /** The greatest common divisor of all distances, in candles. */
-  #step = 0;
-  /** How many times the last distance has come in a row. */
-  #run = { distance: 0, times: 0 };
-  #longRun: number | undefined;
-
-  constructor(timeframe: Timeframe) {
-    this.#timeframe = timeframe;
-  }
-
-  add(timeMs: number): void {
-    if (!isAligned(this.#timeframe, timeMs)) return;
-    const previousMs = this.#previousMs;
-    this.#previousMs = timeMs;
-    if (previousMs === undefined || previousMs === timeMs) return;
-    const [sinceMs, untilMs] = [Math.min(previousMs, timeMs), Math.max(previousMs, timeMs)];
-    const distance = countCandles(this.#timeframe, sinceMs, untilMs);
-    if (this.#step !== 1) this.#step = divisor(this.#step, distance);
-    const run = this.#run;
-    if (run.distance === distance) run.times++;
-    else this.#run = { distance, times: 1 };
-    if (distance > 1 && this.#run.times >= RUN_MAX) this.#longRun ??= distance;
-  }
-
-  /** Why the rows may as well be candles of a longer timeframe; undefined if they may not. */
-  longerTimeframe(): string | undefined {
-    const timeframe = this.#timeframe;
-    const way = `If they are ${timeframe.text} all the same, add a column timeframe that says so`;
-    const step = this.#step > 1 ? this.#step : this.#longRun;
-    if (step !== undefined) {
-      return `${
-        this.#step > 1 ? "its" : "many"
-      } rows are ${step} candles apart, or multiples of that (${
-        duration(step * nominalMs(timeframe))
-      }): the file's timeframe does not seem to be ${timeframe.text}. ${way}`;
-    }
-    if (this.#step === 1 || this.#previousMs === undefined) return undefined;
-    // A single candle: only where it opens can tell.
-    const openMs = this.#previousMs;
-    const longer = ["1d", "1h"].map(parseTimeframe)
-      .find((one) => nominalMs(one) > nominalMs(timeframe) && isAligned(one, openMs));
-    return longer && `its only candle may as well be one of ${longer.text}. ${way}`;
-  }
-}
-
 /** A hash (FNV-1a) that is never 0. */
 function markOf(values: readonly string[]): number {
-  let hash = 0x811c9dc5;
+  let hash: number = FNV_BASIS;
   for (const value of values) {
     for (let at = 0; at < value.length; at++) {
-      hash = Math.imul(hash ^ value.charCodeAt(at), 0x01000193);
+      hash = Math.imul(hash ^ value.charCodeAt(at), FNV_PRIME);
     }
-    hash = Math.imul(hash ^ 44, 0x01000193);
+    hash = Math.imul(hash ^ COMMA, FNV_PRIME);
   }
   return (hash >>> 0) || 1;
 }
 
-/** The greatest common divisor. */
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b);
+/** The same of fields. */
+function plainMark({ bytes, starts, ends }: PlainRow, values: readonly number[]): number {
+  let hash: number = FNV_BASIS;
+  for (let value = 0; value < values.length; value++) {
+    const end = ends[values[value]!]!;
+    for (let at = starts[values[value]!]!; at < end; at++) {
+      hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+    }
+    hash = Math.imul(hash ^ COMMA, FNV_PRIME);
+  }
+  return (hash >>> 0) || 1;
 }
+
+const [FNV_BASIS, FNV_PRIME, COMMA] = [0x811c9dc5, 0x01000193, 44] as const;
 
 function iso(timeMs: number): string {
   return new Date(timeMs).toISOString();
-}
-
-function duration(timeMs: number): string {
-  const seconds = Math.round(timeMs / 1000);
-  if (seconds % 86_400 === 0) return `${seconds / 86_400} d`;
-  if (seconds % 3_600 === 0) return `${seconds / 3_600} h`;
-  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }

@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
+import type { CandleRun } from "../market/candle_run.ts";
 import { type Coverage, coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
 import { type Price, priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
@@ -17,7 +18,11 @@ import {
   endImport,
   writeImportPage,
 } from "../store/import_write.ts";
-import { type PreparedImportPage, prepareImportPage } from "../store/import_page.ts";
+import {
+  type PreparedImportPage,
+  prepareImportPage,
+  prepareImportRun,
+} from "../store/import_page.ts";
 import { byTime, joined } from "./page_parts.ts";
 import { retryStore } from "../archive/store_retry.ts";
 
@@ -158,6 +163,24 @@ export class SeriesImport {
     if (timeMs !== undefined && !this.#mayStore(timeMs)) return;
     if (candle === undefined) this.#rejected.push(rejected);
     else if (this.#candles.push(candle) === PART_ROWS) this.#endPart();
+  }
+
+  /** The same of candles that passed the check. */
+  addRun(run: CandleRun): void {
+    this.#endPart();
+    const { sinceMs = -Infinity, untilMs = Infinity } = this.#options;
+    const { firstMs, lastMs } = run;
+    const mayStore = firstMs >= Math.max(sinceMs, this.#begun!.expiredUntilMs) &&
+      lastMs < Math.min(untilMs, this.#closedMs);
+    if (mayStore) {
+      this.#count.rows += run.length;
+      this.#parts.push(prepareImportRun(this.#series, run, this.#options));
+      return;
+    }
+    for (let at = 0; at < run.length; at++) {
+      const { openTimeMs, open, high, low, close, volume } = run.candle(at);
+      this.add([openTimeMs, open, high, low, close, volume]);
+    }
   }
 
   /**

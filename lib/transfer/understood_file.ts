@@ -2,7 +2,8 @@
 import type { FileRow } from "./candle_import.ts";
 import type { ReadVolume } from "./file_columns.ts";
 import type { FileFormat } from "./file_format.ts";
-import { type TableRow, timeText } from "./file_rows.ts";
+import type { TableRow } from "./file_rows.ts";
+import { timeText } from "./row_time.ts";
 
 export interface UnderstoodFile {
   /** Where it is from, if that is known. */

@@ -5,6 +5,7 @@ import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { importFiles } from "../../lib/transfer/import_batch.ts";
+import { parseNameTemplate } from "../../lib/transfer/name_template.ts";
 import { emptyDatabase } from "../support/local_archive.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 import { COLUMNS, psql } from "./end_to_end.ts";
@@ -73,7 +74,7 @@ async function writeFiles(
       },` +
         `${turnover},100,${taken},0\n`;
     });
-    const path = `${folder}/C${at}USDT-1m.csv`;
+    const path = `${folder}/C${at}-USDT-1m.csv`;
     const text = lines.join("");
     await Deno.writeTextFile(path, text);
     files.push({ path, bytes: text.length });
@@ -95,7 +96,12 @@ async function importAll(
     },
     files,
     {
-      format: { preset: "binance", timeframe: "1m", knownExchanges: ["binance"] },
+      format: {
+        preset: "binance",
+        nameTemplate: parseNameTemplate("{base}-{quote}-{timeframe}"),
+        timeframe: "1m",
+        knownExchanges: ["binance"],
+      },
       sinceMs: undefined,
       untilMs: undefined,
       isComplete: false,

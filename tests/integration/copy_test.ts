@@ -24,6 +24,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   node_symbols: "of those processes",
   egress_leases: "of those processes",
   leases: "of those processes",
+  node_exchanges: "of those processes",
+  alert_holds: "of the last minutes, by the node that leads there",
 };
 
 Deno.test("an embedded archive is carried to a server", async (t) => {

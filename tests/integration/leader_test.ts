@@ -13,6 +13,7 @@ import { beginAlerts, endAlerts, readRunningAlerts } from "../../lib/store/alert
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
+import { beginListings } from "../../lib/store/listings.ts";
 import type { NodeHoldings } from "../../lib/store/nodes.ts";
 import { readNodeExchanges } from "../../lib/store/node_exchanges.ts";
 import {
@@ -365,6 +366,17 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const [row] = await database.sql`select count(*)::int as candles from ohlcv_1m`;
     assert(row?.["candles"] > 0);
     assert.equal(await expire(leader), row?.["candles"]);
+  },
+
+  "symbols that several nodes find at the same moment are listed once": async ({ database }) => {
+    await Promise.all(Array.from({ length: 8 }, (_, at) =>
+      beginListings(database, "binance", {
+        symbols: SYMBOLS.map((symbol) => ({ symbol, marketId: symbol.replace("/", "") })),
+        series: [],
+        nowMs: Date.UTC(2024, 0, 1) + at,
+      })));
+    const rows = await database.sql`select symbol from listings order by symbol`;
+    assert.deepEqual(rows.map(({ symbol }) => symbol), [...SYMBOLS]);
   },
 
   "a node whose settings differ neither leads nor has rollups and wishes of its own dropped by it":

@@ -250,9 +250,9 @@ Deno.test("a statement meets another one that locks the same rows, in order, and
         await meet(database, [`${rows} limit 1 for update`, `${rows} for update`], run);
       });
     }
-    for (const [name, { insert, run }] of Object.entries(INSERTS)) {
+    for (const [name, { insert, prepare = "select", run }] of Object.entries(INSERTS)) {
       await t.step(name, async () => {
-        await fill(database);
+        await fill(database, prepare);
         await meet(database, [insert("A/USDT"), insert("C/USDT")], run);
       });
     }
@@ -287,9 +287,11 @@ Deno.test("a statement meets another one that locks the same rows, in order, and
 
 /** What two programs enter at once. */
 const INSERTS: Readonly<
-  Record<string, { insert: (symbol: string) => string; run: Case["run"] }>
+  Record<string, Omit<Case, "table"> & { insert: (symbol: string) => string }>
 > = {
   "listings that two find": {
+    // None begins while one goes on.
+    prepare: "update listings set until = since",
     insert: (symbol) =>
       `insert into listings (exchange, symbol, since)
        values ('${EXCHANGE}', '${symbol}', to_timestamp(${END_MS / 1000}))`,

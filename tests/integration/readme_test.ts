@@ -81,6 +81,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
   const sources = await Promise.all(
     [
       "lib/cli/terminal.ts",
+      "lib/config/egress_setting.ts",
       "tests/support/test_database.ts",
       "tests/support/program.ts",
       "tests/e2e/outage_test.ts",
@@ -155,7 +156,8 @@ Deno.test("the table of alerts has a row for each, and for no other", () => {
 });
 
 Deno.test("each message that is explained is one of the program", async () => {
-  const sources = [...(await sourcesOf("lib/")).values()];
+  const sources = (await Promise.all(["lib/", "sql/"].map(sourcesOf)))
+    .flatMap((texts) => [...texts.values()]);
   for (const [cell = ""] of tableRows("message")) {
     const parts = plain(cell).split("…").map((part) => part.trim()).filter((part) =>
       part.length > 3

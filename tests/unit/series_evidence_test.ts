@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { MarkMemory, SeriesEvidence, Spacing } from "../../lib/transfer/series_evidence.ts";
+import { Spacing } from "../../lib/transfer/row_spacing.ts";
+import { MarkMemory, SeriesEvidence } from "../../lib/transfer/series_evidence.ts";
 
 const MINUTE = parseTimeframe("1m");
 const START_MS = Date.UTC(2024, 0, 1);

@@ -3,8 +3,11 @@
  * with twelve columns, and a checksum beside it.
  * @module
  */
+import { CandleRun } from "../../market/candle_run.ts";
+import { PlainRow } from "../../market/plain_row.ts";
 import { marketSymbol, type Price, priceOf } from "../../market/price.ts";
 import { kindOf } from "../../market/symbol.ts";
+import type { Series } from "../../market/series.ts";
 import { isAligned, nominalMs } from "../../market/timeframe.ts";
 import {
   type FiledSeries,
@@ -57,6 +60,7 @@ const MILLIS_DIGITS = 13;
 export const BINANCE_FILES: PublishedFormat = {
   filesOf,
   readRows,
+  readRun,
   probeUrl: `${ROOT}/spot/monthly/klines/BTCUSDT/1d/BTCUSDT-1d-2020-01.zip.CHECKSUM`,
 };
 
@@ -104,10 +108,7 @@ function nextStart(period: FilePeriod, sinceMs: number): number {
  */
 function readRows(file: PublishedFile, text: string): PublishedRow[] {
   const { series, window: { sinceMs, untilMs } } = file;
-  const isContracts = kindOf(marketSymbol(series.symbol)) === "inverse" &&
-    priceOf(series.symbol) === "trade";
-  // COIN-M writes contracts where the others write the base volume, and that two columns later.
-  const volumeAt = isContracts ? 7 : 5;
+  const volumeAt = volumeColumn(series);
   const lengthMs = nominalMs(series.timeframe);
   const rows: PublishedRow[] = [];
   let digits: number | undefined;
@@ -139,6 +140,50 @@ function readRows(file: PublishedFile, text: string): PublishedRow[] {
     rows.push([openTimeMs, fields[1]!, fields[2]!, fields[3]!, fields[4]!, fields[volumeAt]!]);
   }
   return isSorted ? rows : eachOnce(file, rows);
+}
+
+/** COIN-M writes contracts where the others write the base volume, and that two columns later. */
+function volumeColumn({ symbol }: Series): number {
+  return kindOf(marketSymbol(symbol)) === "inverse" && priceOf(symbol) === "trade" ? 7 : 5;
+}
+
+/**
+ * The same rows as candles, if all of them are that, in their order, and each once, as in nearly all files: this takes a tenth
+ * of the time. Undefined of other files, which {@linkcode readRows} judges.
+ */
+function readRun({ series, window }: PublishedFile, bytes: Uint8Array): CandleRun | undefined {
+  const { timeframe, symbol } = series;
+  if (priceOf(symbol) !== "trade" || bytes.at(-1) !== LF) return undefined;
+  const values = [1, 2, 3, 4, volumeColumn(series)];
+  const lengthMs = nominalMs(timeframe);
+  const run = new CandleRun(timeframe);
+  const row = PlainRow.separatedBy(",")!;
+  const hasNames = HEAD.every((byte, at) => bytes[at] === byte);
+  let digits: number | undefined;
+  for (let at = hasNames ? bytes.indexOf(LF) + 1 : 0; at < bytes.length;) {
+    const end = row.read(bytes, at);
+    if (end < 0 || row.width !== COLUMNS) return undefined;
+    digits ??= row.ends[0]! - row.starts[0]!;
+    const [openMs, closeMs] = [wholeTime(row, 0, digits), wholeTime(row, CLOSE_TIME, digits)];
+    const isWhole = closeMs > openMs && closeMs < openMs + lengthMs && openMs >= window.sinceMs &&
+      openMs < window.untilMs;
+    if (!isWhole || !run.add(row, openMs, values)) return undefined;
+    at = end + 1;
+  }
+  return run;
+}
+
+const LF = 10;
+const CLOSE_TIME = 6;
+const HEAD = new TextEncoder().encode("open_time");
+
+/** NaN where it is not a time of this many digits. */
+function wholeTime(row: PlainRow, at: number, digits: number): number {
+  if (row.decimals[at] !== 0 || row.ends[at]! - row.starts[at]! !== digits) return NaN;
+  row.readNumber(at);
+  const time = row.numbers[at]!;
+  if (digits === MICROS_DIGITS) return time / 1000;
+  return digits === MILLIS_DIGITS ? time : NaN;
 }
 
 /** Milliseconds, with fractions of the time of a close; undefined when it is not a time of a known unit. */

@@ -1,6 +1,9 @@
 /** Fetches an exchange's published files: checked against their checksums, unpacked, and read. @module */
 import { createHash } from "node:crypto";
 import type { Clock } from "../../clock.ts";
+import { checkRow } from "../../market/candle.ts";
+import { CandleRun } from "../../market/candle_run.ts";
+import { priceOf } from "../../market/price.ts";
 import type { Series } from "../../market/series.ts";
 import { withDeadline } from "../../policy/deadline.ts";
 import { printable } from "../../text/printable.ts";
@@ -20,7 +23,8 @@ import { unpackOnly } from "./zip_member.ts";
 
 /** A file that came whole. */
 export interface FetchedFile {
-  readonly rows: PublishedRow[];
+  /** Its candles. Other rows are left to the API, which says whether the exchange has better ones. */
+  readonly candles: CandleRun;
   /** Of the bytes as they came. Hexadecimal. */
   readonly sha256: string;
 }
@@ -117,12 +121,14 @@ export class PublishedFiles {
         `Cannot use the published file ${file.name}: its SHA-256 is ${sha256}, and its checksum says ${expected}`,
       );
     }
-    const text = await unpackOnly(bytes, file.name);
+    const unpacked = await unpackOnly(bytes, file.name);
     const format = publishedFormat(this.#exchange);
     if (format === undefined) {
       throw new FileFaultError(`Cannot use the published file ${file.name}: no form is known`);
     }
-    return { rows: format.readRows(file, text), sha256 };
+    const candles = format.readRun(file, unpacked) ??
+      candlesOf(file, format.readRows(file, textOf(unpacked, file)));
+    return { candles, sha256 };
   }
 
   /** Asks for a small file that is always there. @throws FetchError when the server does not give it. */
@@ -205,6 +211,27 @@ export class PublishedFiles {
       return new FetchError("rate_limited", message, { untilMs });
     }
     return new FetchError(status >= 500 ? "transient" : "permanent", message);
+  }
+}
+
+function candlesOf(
+  { series: { timeframe, symbol } }: PublishedFile,
+  rows: readonly PublishedRow[],
+): CandleRun {
+  const price = priceOf(symbol);
+  return CandleRun.of(
+    timeframe,
+    rows.flatMap((row) => checkRow(timeframe, row, price).candle ?? []),
+  );
+}
+
+function textOf(bytes: Uint8Array, { name }: PublishedFile): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new FileFaultError(`Cannot use the published file ${name}: it is not text in UTF-8`, {
+      cause: error,
+    });
   }
 }
 

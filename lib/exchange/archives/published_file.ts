@@ -1,4 +1,5 @@
 /** The files in which exchanges publish their candles: which there are, and how their rows are read. @module */
+import type { CandleRun } from "../../market/candle_run.ts";
 import type { Series } from "../../market/series.ts";
 import type { Window } from "../../market/window.ts";
 
@@ -39,6 +40,8 @@ export interface PublishedFormat {
   readonly filesOf: (series: FiledSeries) => SeriesFiles | undefined;
   /** @throws FileFaultError when the text is not what the file should be. */
   readonly readRows: (file: PublishedFile, text: string) => PublishedRow[];
+  /** The same as candles, of a file in UTF-8 that needs no closer look; undefined of others. */
+  readonly readRun: (file: PublishedFile, bytes: Uint8Array) => CandleRun | undefined;
   /** An address that is always there, and small. */
   readonly probeUrl: string;
 }

@@ -1,4 +1,7 @@
 /** Unpacks a ZIP archive that holds one CSV file. @module */
+import { Buffer } from "node:buffer";
+import * as zlib from "node:zlib";
+import type { EntryMetaData } from "@zip.js/zip.js";
 import { errorText } from "../../text/redact.ts";
 import { FileFaultError } from "./published_file.ts";
 
@@ -6,11 +9,11 @@ import { FileFaultError } from "./published_file.ts";
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The text of the only member of an archive, which must have the archive's name.
+ * The bytes of the only member of an archive, which must have the archive's name.
  *
  * @throws FileFaultError
  */
-export async function unpackOnly(zip: Uint8Array, name: string): Promise<string> {
+export async function unpackOnly(zip: Uint8Array, name: string): Promise<Uint8Array> {
   // Loaded with the first file: a program that never reads one does not pay for it.
   const { ZipReader } = await import("@zip.js/zip.js/lib/zip-core-reader.js");
   const bytes = {
@@ -31,20 +34,12 @@ export async function unpackOnly(zip: Uint8Array, name: string): Promise<string>
         `Cannot use the published file ${name}: it does not hold ${member} alone`,
       );
     }
-    const decoder = new TextDecoder("utf-8", { fatal: true });
-    let text = "";
-    let length = 0;
+    const packed: Uint8Array[] = [];
     await entry.getData(
-      new WritableStream<Uint8Array>({
-        write(part): void {
-          length += part.length;
-          // Counted as they come: what the archive says of its size may be wrong.
-          if (length > TEXT_BYTES_MAX) throw new Error("it is too large");
-          text += decoder.decode(part, { stream: true });
-        },
-      }),
+      new WritableStream<Uint8Array>({ write: (part) => void packed.push(part) }),
+      { passThrough: true },
     );
-    return text + decoder.decode();
+    return unpacked(Buffer.concat(packed), entry);
   } catch (error) {
     if (error instanceof FileFaultError) throw error;
     throw new FileFaultError(
@@ -55,3 +50,28 @@ export async function unpackOnly(zip: Uint8Array, name: string): Promise<string>
     await reader.close().catch(() => {});
   }
 }
+
+/** @throws Error */
+function unpacked(
+  packed: Uint8Array,
+  { compressionMethod: method, uncompressedSize, encrypted, crc32 }: EntryMetaData,
+): Uint8Array {
+  if (encrypted) throw new Error("it is encrypted");
+  if (method !== STORED && method !== DEFLATED) throw new Error(`it is packed by method ${method}`);
+  // What the archive says of its size may be wrong. Where it is right, nothing has to be copied.
+  const chunkSize = Math.max(CHUNK_BYTES_MIN, Math.min(uncompressedSize, TEXT_BYTES_MAX));
+  const bytes = method === STORED
+    ? packed
+    : zlib.inflateRawSync(packed, { maxOutputLength: TEXT_BYTES_MAX, chunkSize });
+  if (bytes.length > TEXT_BYTES_MAX) throw new Error("it is too large");
+  if (bytes.length !== uncompressedSize || zlib.crc32(bytes) !== crc32) {
+    throw new Error("its checksum is wrong");
+  }
+  return bytes;
+}
+
+/** Less is not allowed. */
+const CHUNK_BYTES_MIN = 64;
+
+/** Methods of packing, by the number that archives have for them. */
+const [STORED, DEFLATED] = [0, 8];
