@@ -61,7 +61,9 @@ export class CandleRun {
     this.timeframe = timeframe;
     this.#times = new Float64Array(like?.length ?? 0);
     this.#timeTexts = new Column(like === undefined ? undefined : like.#timeTexts);
-    this.#columns = VALUES.map((_, at) => new Column(like === undefined ? undefined : like.#columns[at]));
+    this.#columns = VALUES.map((_, at) =>
+      new Column(like === undefined ? undefined : like.#columns[at])
+    );
   }
 
   /** A run of candles that are objects. */

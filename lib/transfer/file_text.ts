@@ -93,7 +93,10 @@ async function* textBlocks(
   const hash = createHash("sha256");
   let size = 0;
   const reading: Reading = { isReused: false };
-  const bytes = hashed(source.bytes(reading), hash, { bytesMax, onBytes: (count) => size += count });
+  const bytes = hashed(source.bytes(reading), hash, {
+    bytesMax,
+    onBytes: (count) => size += count,
+  });
   let blocks: AsyncGenerator<LineBlock, void> | undefined;
   try {
     blocks = await explain(path, () => openText(bytes, { ...onJson, reading }));

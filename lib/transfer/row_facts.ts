@@ -73,7 +73,11 @@ export function closesAt(row: AnyRow, format: FileFormat): number | undefined {
   const { timeFormat, zone, columns: { closeTime } } = format;
   if (closeTime === undefined) return undefined;
   if (row instanceof PlainRow) {
-    const closeMs = plainMs(row, { columns: { time: closeTime, clock: undefined }, timeFormat, zone });
+    const closeMs = plainMs(row, {
+      columns: { time: closeTime, clock: undefined },
+      timeFormat,
+      zone,
+    });
     return Number.isNaN(closeMs) ? undefined : closeMs;
   }
   const time = timeFormat.read(row.fields[closeTime]!, zone);

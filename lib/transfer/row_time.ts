@@ -40,7 +40,10 @@ export function plainStyle(row: PlainRow, format: TimeColumns): TimeStyle | unde
 }
 
 /** As nearly all files write it: then no text is needed. */
-function hasWholeTime(row: PlainRow, { columns: { time, clock }, timeFormat }: TimeColumns): boolean {
+function hasWholeTime(
+  row: PlainRow,
+  { columns: { time, clock }, timeFormat }: TimeColumns,
+): boolean {
   return row.decimals[time] === 0 && row.ends[time]! - row.starts[time]! <= TIME_LENGTH_MAX &&
     clock === undefined && timeFormat.hasWholeTimes === true;
 }
