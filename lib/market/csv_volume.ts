@@ -56,11 +56,7 @@ export class VolumeProof {
     this.#compare(low, high);
   }
 
-  /**
-   * The same of a row whose numbers were read.
-   *
-   * @param prices Positions of the prices.
-   */
+  /** The same of a row whose numbers were read. `prices` are the positions of the prices. */
   addPlain(row: PlainRow, prices: readonly number[]): void {
     const { numbers } = row;
     // This runs for each row of a file, so it makes no arrays.
@@ -72,9 +68,8 @@ export class VolumeProof {
     const high = Math.max(a, b, c, d);
     if (!(low > 0)) return;
     this.#rows++;
-    const columns = this.#columns;
-    for (let at = 0; at < columns.length; at++) {
-      const column = columns[at]!;
+    for (let at = 0; at < this.#columns.length; at++) {
+      const column = this.#columns[at]!;
       const decimals = row.decimals[column]!;
       const value = numbers[column]!;
       if (decimals < 0) {
