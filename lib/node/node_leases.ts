@@ -168,7 +168,8 @@ export class NodeLeases implements Leases {
   async #beat(): Promise<number> {
     const { beatMs, soonMs } = this.#times;
     this.#wake = Promise.withResolvers<void>();
-    if (this.#givenUp >= GIVEN_UP_MAX) return soonMs;
+    // Nobody waits for a database that hangs longer than for a try.
+    if (this.#givenUp >= GIVEN_UP_MAX) return this.#wants.give(), soonMs;
     const sent = this.#wants.revision;
     try {
       // Where others have taken it for ended, it begins anew at once.

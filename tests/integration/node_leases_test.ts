@@ -1,5 +1,6 @@
 /** A node and its leases: what it gains, hands over, loses and gets back, on a real server. @module */
 import assert from "node:assert/strict";
+import { LEASE_TIMES } from "../../lib/node/lease_times.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { LeaseNode } from "../support/lease_nodes.ts";
@@ -187,6 +188,20 @@ Deno.test("without a database nothing is held when the lease is over, and all is
       0,
       node.lines.join("\n"),
     );
+  }));
+
+Deno.test("nobody waits for a database that does not answer at all for longer than for a try", (t) =>
+  withNodes(t, async (join) => {
+    const node = join();
+    await node.leases.start();
+    node.isSilent = true;
+    const over: (readonly string[])[] = [];
+    for (const symbols of [["ADA/USDT"], ALL, ["BTC/USDT"]]) {
+      void node.leases.want("binance", symbols).then(() => over.push(symbols));
+      await node.clock.advance(LEASE_TIMES.tryMs + LEASE_TIMES.soonMs);
+    }
+    node.isSilent = false;
+    assert.deepEqual(over, [["ADA/USDT"], ALL, ["BTC/USDT"]]);
   }));
 
 Deno.test("a clock that is set is no reason to hold anything longer", (t) =>

@@ -30,6 +30,8 @@ export class SharingNode {
   readonly #options: SharingOptions;
   /** What its statements wait for. */
   #isAway = false;
+  /** Whether nothing is answered any more, as behind a firewall that has forgotten the connection. */
+  isSilent = false;
   /** What is waited for before what it has lost is released. */
   work: Promise<void> = Promise.resolve();
 
@@ -40,7 +42,9 @@ export class SharingNode {
       ...database,
       runNext: undefined,
       run: (action, statements) =>
-        this.#isAway
+        this.isSilent
+          ? new Promise(() => {})
+          : this.#isAway
           ? Promise.reject(new StoreError("unavailable", "Cannot reach the server: cut off"))
           : database.run(action, statements),
     };
