@@ -15,6 +15,16 @@ interface Followers {
  */
 export function followShares(archive: Archive, { jobs, streams }: Followers): () => Promise<void> {
   const ended = endWithLeases(archive);
+  // Each exchange is told of by itself, and one poll asks all of them: more would count as polls that come too soon.
+  let isPollDue = false;
+  const pollSoon = (): void => {
+    if (isPollDue) return;
+    isPollDue = true;
+    queueMicrotask(() => {
+      isPollDue = false;
+      jobs.schedule.runNow("poll");
+    });
+  };
   const followed = archive.leases.onChange(({ exchange: id, gained }) => {
     const exchange = archive.exchanges.find((one) => one.id === id);
     if (exchange === undefined) return;
@@ -26,7 +36,7 @@ export function followShares(archive: Archive, { jobs, streams }: Followers): ()
     if (isFirst) jobs.startBackfill(id);
     else jobs.startBackfillAfterPoll(id);
     // The poll that loads them polls what was gained.
-    if (!markets.isLoading) jobs.schedule.runNow("poll");
+    if (!markets.isLoading) pollSoon();
   });
   return () => {
     ended();

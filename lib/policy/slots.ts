@@ -19,6 +19,11 @@ interface SlotsOptions {
   readonly waitingMax?: number;
 }
 
+interface TakeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly isNext?: boolean;
+}
+
 interface Waiter {
   readonly admit: () => void;
   readonly refuse: (reason: unknown) => void;
@@ -58,8 +63,13 @@ export class Slots {
     }
   }
 
-  /** Waits for a slot, which the caller must give back. @throws as `run` does. */
-  async take({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  /**
+   * Waits for a slot, which the caller must give back.
+   *
+   * @param options.isNext whether it comes before all that wait already.
+   * @throws as `run` does.
+   */
+  async take({ signal, isNext = false }: TakeOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;
@@ -71,7 +81,9 @@ export class Slots {
     const leave = (): void => {
       if (this.#waiting.delete(waiter)) reject(signal?.reason);
     };
-    this.#waiting.add(waiter);
+    const behind = isNext ? [...this.#waiting] : [];
+    for (const other of behind) this.#waiting.delete(other);
+    for (const one of [waiter, ...behind]) this.#waiting.add(one);
     signal?.addEventListener("abort", leave, { once: true });
     try {
       await promise;

@@ -1,10 +1,14 @@
 /** How leases are shared among nodes that come, go, die and come back: by the database, whatever the nodes believe. @module */
 import assert from "node:assert/strict";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import { expireCandles } from "../../lib/store/expiry.ts";
 import { LeaseNode, type NodeOptions } from "../support/lease_nodes.ts";
 import { fc } from "../support/property.ts";
 import { openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 /** One of so many runs is made, since each makes some hundred calls. */
 const RUNS_ONE_OF = 5;
@@ -316,6 +320,41 @@ Deno.test("the lead stays where it is, and goes to a node of the settings that m
     await nodes[1]!.expire();
     await nodes[5]!.beat();
     assert.equal(await leads(), 4);
+  }));
+
+Deno.test("old candles that take long to drop keep no node waiting when their leader has died", (t) =>
+  withServer(t, async (database) => {
+    const timeframe = parseTimeframe("1m");
+    await ensureCandleTables(database, [timeframe]);
+    const [leader, other] = ["e", "f"].map((egress) =>
+      new LeaseNode(database, { egress, wanted: wantedOf(1, 2) })
+    ) as [LeaseNode, LeaseNode];
+    await leader.settle();
+    const busy = await database.sql.reserve();
+    try {
+      await busy`begin`;
+      await busy`lock table ohlcv_1m in row exclusive mode`;
+      const dropping = expireCandles(database, timeframe, { untilMs: 0, node: leader.id });
+      const waits = async (): Promise<number> => {
+        const [row] = await database.sql<{ count: number }[]>`
+          select count(*)::int from pg_locks where not granted
+            and database = (select oid from pg_database where datname = current_database())`;
+        return row!.count;
+      };
+      await until("the wait for the table", async () => await waits() > 0);
+      await leader.expire();
+      let held: Awaited<ReturnType<LeaseNode["beat"]>>;
+      const beating = other.beat().then((holdings) => held = holdings);
+      await until("an answer, or another wait", async () => {
+        return held !== undefined || await waits() > 1;
+      });
+      const leads = held?.leases.some(({ exchange }) => exchange === "");
+      await busy`rollback`;
+      await Promise.all([beating, dropping]);
+      assert.ok(leads, "it leads while the table is waited for");
+    } finally {
+      busy.release();
+    }
   }));
 
 Deno.test("who listens where another node did has taken its place at once, and the other one learns it", (t) =>

@@ -315,6 +315,34 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       }
     }
   },
+
+  "several exchanges that are gained at once are polled by one poll": async (scene) => {
+    const ids = ["binance", "binanceus"];
+    const { archive, leases } = await scene.open(undefined, {
+      EXCHANGES: ids.join(),
+      ...Object.fromEntries(
+        ids.map((id) => [`EXCHANGE_${id.toUpperCase()}`, binanceAt(scene.exchange)]),
+      ),
+    });
+    const live = new Live(archive, new WishedStreams());
+    const runs: string[] = [];
+    const jobs = await scheduleOf(archive, {
+      alerts: new Alerts(archive, live),
+      onPoll: () => void runs.push("poll"),
+    });
+    const stop = followShares(archive, { jobs, streams: live });
+    try {
+      await Promise.all(ids.map((id) => leases.gain(id, [BTC, ETH])));
+      await until("the poll of what was gained", () => runs.length > 0);
+      assert.equal(runs.length, 1);
+      assert.doesNotMatch(await archive.metrics.text(), /^titan10_polls_skipped_total.*[1-9]/m);
+      assert.doesNotMatch(archive.lines.join("\n"), /polls are skipped/);
+    } finally {
+      await stop();
+      await jobs.schedule.stop();
+      await live.stop();
+    }
+  },
 };
 
 /** Streams that tell nothing. */

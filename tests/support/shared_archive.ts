@@ -38,6 +38,7 @@ export class SharingNode {
     configureLogging({ level: "debug", format: "json", write: (line) => this.lines.push(line) });
     const cut: Database = {
       ...database,
+      runNext: undefined,
       run: (action, statements) =>
         this.#isAway
           ? Promise.reject(new StoreError("unavailable", "Cannot reach the server: cut off"))

@@ -43,6 +43,23 @@ Deno.test("so many run at once, and the others follow in the order in which they
   assert.equal(slots.isFree, true);
 });
 
+Deno.test("what is to be next comes before all that wait, and takes the place of none", async () => {
+  const slots = new Slots({ atOnce: 1 });
+  const { begun, begin, end } = workOf(slots);
+  const [one, two, three] = [begin("one"), begin("two"), begin("three")];
+  await turn();
+  const next = slots.take({ isNext: true });
+  await end("one");
+  await next;
+  assert.deepEqual(begun, ["one"]);
+  slots.giveBack();
+  await turn();
+  await end("two");
+  await end("three");
+  assert.deepEqual(await Promise.all([one, two, three]), ["one", "two", "three"]);
+  assert.deepEqual([begun, slots.isFree], [["one", "two", "three"], true]);
+});
+
 Deno.test("more than may wait are refused at once", async () => {
   const slots = new Slots({ atOnce: 1, waitingMax: 1 });
   const { begin, end } = workOf(slots);

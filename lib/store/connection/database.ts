@@ -28,6 +28,8 @@ export interface Database {
   readonly run: Run;
   /** The same for work that may take hours without an answer, such as compressing a chunk. */
   readonly runLong: Run;
+  /** The same as `run`, before all that waits for a connection already. Undefined where nothing may overtake. */
+  readonly runNext?: Run | undefined;
   /** The current pool, for tests. Statements outside of `run` have no deadline and may wait forever. */
   readonly sql: Sql;
   readonly kind: "embedded" | "server";
@@ -151,7 +153,9 @@ async function openServer(
   });
   const databaseOf = (pool: ServerPool): Database => ({
     run: (action, statements) => pool.run(action, statements),
-    runLong: (action, statements) => pool.run(action, statements, LONG_STATEMENT_MS_MAX),
+    runLong: (action, statements) =>
+      pool.run(action, statements, { timeoutMs: LONG_STATEMENT_MS_MAX }),
+    runNext: (action, statements) => pool.run(action, statements, { isNext: true }),
     get sql() {
       return pool.sql;
     },

@@ -43,6 +43,8 @@ interface Work<T> {
   readonly action: string;
   readonly statements: (sql: Sql) => Promise<T>;
   readonly timeoutMs: number;
+  /** Whether it comes before all that wait for a connection. */
+  readonly isNext?: boolean;
 }
 
 /**
@@ -120,10 +122,12 @@ export class ServerPool {
   run<T>(
     action: string,
     statements: (sql: Sql) => Promise<T>,
-    timeoutMs = STATEMENT_MS_MAX,
+    { timeoutMs = STATEMENT_MS_MAX, isNext = false }: Partial<
+      Pick<Work<T>, "timeoutMs" | "isNext">
+    > = {},
   ): Promise<T> {
     return attempt(action, async () => {
-      const work = { action, statements, timeoutMs };
+      const work = { action, statements, timeoutMs, isNext };
       for (;;) {
         const scope = this.#scope;
         try {
@@ -146,9 +150,9 @@ export class ServerPool {
     this.#giveUp(this.#pool, refusal);
   }
 
-  async #run<T>({ action, statements, timeoutMs }: Work<T>): Promise<T> {
+  async #run<T>({ action, statements, timeoutMs, isNext = false }: Work<T>): Promise<T> {
     const { clock } = this.#options;
-    await this.#untilFree(timeoutMs);
+    await this.#untilFree({ timeoutMs, isNext });
     let pool = this.#pool;
     const look = this.#watch.look();
     try {
@@ -179,10 +183,12 @@ export class ServerPool {
   }
 
   /** That all connections are busy for long says nothing about the server, and ends no other statement. */
-  async #untilFree(timeoutMs: number): Promise<void> {
+  async #untilFree(
+    { timeoutMs, isNext }: { readonly timeoutMs: number; readonly isNext: boolean },
+  ): Promise<void> {
     const { clock } = this.#options;
     if (this.#slots.isFree) return await this.#slots.take();
-    const take = (signal: AbortSignal): Promise<void> => this.#slots.take({ signal });
+    const take = (signal: AbortSignal): Promise<void> => this.#slots.take({ signal, isNext });
     await withDeadline(timeoutMs, take, { clock, name: "the wait for a free connection" });
   }
 

@@ -55,7 +55,7 @@ export class VisitorPool {
         const own = (pool: Sql): ReturnType<typeof statements> =>
           runCancellable(statements, { pool, signals: [signal, taken], clock });
         try {
-          return await visiting.run(action, own, VISITOR_MS_MAX);
+          return await visiting.run(action, own, { timeoutMs: VISITOR_MS_MAX });
         } catch (error) {
           if (isCrowded((error as Error).cause)) this.#sharedSinceMs = clock.now();
           else if (!taken.aborted) throw error;
