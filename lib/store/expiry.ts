@@ -38,8 +38,14 @@ export async function expireCandles(
   { untilMs, node }: { readonly untilMs: number; readonly node?: string | undefined },
 ): Promise<Expired> {
   return await database.runLong(`drop candles of ${candleTable(timeframe)}`, async (sql) => {
+    // Unlike `titan10_leads` this does not hold the lease: while it waits for whoever reads the candles, which may take hours,
+    // another node must be able to lead.
     const [row] = await sql<{ expired: ExpiredRow | null }[]>`
-      with lead as materialized (select titan10_leads(${node ?? null}::uuid) as leads)
+      with lead as materialized (
+        select ${node ?? null}::uuid is null or exists (
+          select from leases where exchange = '' and symbol = '' and holder = ${node ?? null}::uuid
+        ) as leads
+      )
       select case when leads then (
         select row_to_json(one)
         from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0)) as one
