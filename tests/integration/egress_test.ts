@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { nodeOf } from "../../lib/daemon/own_node.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
+import { closeBreakers } from "../../lib/daemon/open_exchanges.ts";
 import { PlatformSockets } from "../../lib/exchange/stream_socket.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -196,6 +197,25 @@ scenario(
     await live.expire();
     await writeBreaker(database, { exchange: "kraken", egress: "e2" }, "half_open");
     assert.equal(await worst(), "half_open", "nobody judges that of e1 any more");
+    await database.sql`truncate nodes, node_symbols, egress_leases, leases`;
+  },
+);
+
+scenario(
+  "a breaker that was left open counts in no worst after a restart, also if that was closed without it",
+  async ({ database, start }) => {
+    const place = { exchange: "binance", egress: ONE };
+    const worst = async (): Promise<string | undefined> =>
+      (await readExchangeStates(database)).find(({ exchange }) => exchange === "binance")?.breaker;
+    await writeBreaker(database, place, "open");
+    // Its node was killed, and another egress is asked meanwhile.
+    await writeBreaker(database, { ...place, egress: OTHER }, "closed");
+    assert.equal(await worst(), "closed", "nobody judges the other one");
+    await closeBreakers(await start(ONE));
+    const again = new LeaseNode(database, { egress: ONE, wanted: { binance: [] } });
+    await again.beat();
+    await writeExchangeError(database, { ...place, egress: OTHER }, "of the other one");
+    assert.equal(await worst(), "closed");
     await database.sql`truncate nodes, node_symbols, egress_leases, leases`;
   },
 );
