@@ -133,6 +133,23 @@ scenario(
 );
 
 scenario(
+  "a ban from before egresses were told apart holds for every one, and is shown, until it is over",
+  async ({ database, clock, start, visits }) => {
+    const untilMs = clock.now() + HOUR_MS;
+    await database.sql`
+      insert into exchange_egress (exchange, egress, banned_until, ban_reason)
+      values ('binance', '', to_timestamp(${untilMs}::float8 / 1000.0), '418')`;
+    const archive = await start(ONE);
+    assert.deepEqual(await visits(archive), []);
+    await writeExchangeError(database, { exchange: "binance", egress: ONE }, "of this one");
+    const [state] = await readExchangeStates(database);
+    assert.equal(Math.round(state?.bannedUntilMs! - untilMs), 0);
+    clock.pass(HOUR_MS + 1);
+    assert.deepEqual(await visits(archive), [ONE]);
+  },
+);
+
+scenario(
   "two addresses are never the same one, so a ban of one is none of the other",
   async (scene) => {
     const { refused, start, visits } = scene;

@@ -182,6 +182,23 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
   },
 
+  "what was counted before nobody judged for long is counted anew": async (scene) => {
+    const { database, webhook, tick } = scene;
+    const [first, second] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(first, second);
+    await tick(first, second);
+    down(scene, "BTC/USDT");
+    scene.pass(12 * MINUTE_MS);
+    await tick(first, second);
+    await first.share.lease.end();
+    await scene.settle(second);
+    await database.sql`update alert_holds set at = at - interval '1 day'`;
+    await tick(second);
+    assert.deepEqual(told(webhook), []);
+    await tick(second);
+    assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
+  },
+
   "a breaker that is open for one egress is told of with its name, and not what another egress polls":
     async (scene) => {
       const { webhook, tick } = scene;
