@@ -1,11 +1,15 @@
 /** Processes that reach one exchange by different addresses, and share a database: what it says of one holds for no other. */
 import assert from "node:assert/strict";
+import { answersOf } from "../../lib/daemon/answers.ts";
 import { nodeOf } from "../../lib/daemon/own_node.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
 import { closeBreakers } from "../../lib/daemon/open_exchanges.ts";
+import { Reloads } from "../../lib/daemon/reload.ts";
+import { Watchdog } from "../../lib/daemon/watchdog.ts";
 import { PlatformSockets } from "../../lib/exchange/stream_socket.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import {
   readEgressStates,
   readExchangeStates,
@@ -307,6 +311,41 @@ Deno.test({
       assert.deepEqual(await visits(second), []);
       assert.equal(second.exchanges[0]!.client.bans.length, 1);
       await nodes[1]!.stop();
+    });
+  },
+});
+
+Deno.test({
+  name: "a ban of before that holds a single node on a server up is shown",
+  sanitizeResources: false,
+  fn: async (t) => {
+    const opened = await openTestDatabase("postgres");
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    await withScene(opened, async ({ clock, database, start, visits }) => {
+      const untilMs = clock.now() + HOUR_MS;
+      const before = { exchange: "binance", egress: "old-name" };
+      await writeBan(database, before, { host: undefined, untilMs, reason: "418" });
+      const archive = await start("new-name");
+      const node = nodeOf(archive, { kind: "daemon" })!;
+      await node.start();
+      await node.want("binance", ["BTC/USDT"]);
+      const answers = answersOf({
+        ground: archive,
+        readiness: { reasons: [] },
+        database,
+        migrations: await readMigrations(),
+        startedAtMs: clock.now(),
+        state: { archive },
+        reloads: new Reloads(archive),
+        watchdog: new Watchdog({ job: "poll", cron: "* * * * *", clock, log: archive.log }),
+      });
+      assert.deepEqual(await visits(archive), []);
+      const { exchanges: [row] } = await answers.status(new AbortController().signal);
+      assert.equal(row?.bannedUntil, new Date(untilMs).toISOString());
+      await node.stop();
     });
   },
 });
