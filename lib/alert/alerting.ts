@@ -26,6 +26,9 @@ import { Outbox } from "./outbox.ts";
  */
 const JUST_COUNTED_MS = 30_000;
 
+/** What another process counted this long ago is not in a row any more: nobody judged since. */
+const COUNTED_MS_MAX = 60 * 60_000;
+
 /** Where candles come by polls alone. */
 const NO_STREAMS: WatchedStreams = { state: () => ({ kind: "off" }) };
 
@@ -178,6 +181,7 @@ export class Alerts {
       this.#archive.database,
       alert,
     );
+    if (counter !== node && ageMs >= COUNTED_MS_MAX) return new Map();
     if (counter === node || ageMs >= JUST_COUNTED_MS) return held;
     return new Map([...held].map(([name, runs]) => [name, runs - 1]));
   }

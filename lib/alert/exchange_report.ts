@@ -46,12 +46,14 @@ const SYMBOL_OF: Readonly<Record<SymbolKind, string>> = {
   inverse: "BASE/QUOTE:BASE",
 };
 
-/** Whether this process asks an exchange: it may, and its markets are not known yet or it holds some of their symbols. */
+/**
+ * Whether this process asks an exchange: it may, and its markets are not known yet, or it holds some of their symbols, or there
+ * are none that another node could hold.
+ */
 export function asks({ leases }: Pick<Archive, "leases">, exchange: ArchivedExchange): boolean {
   if (!leases.mayAsk(exchange.id)) return false;
-  const { value } = exchange.markets;
-  return value === undefined ||
-    value.series.some(({ symbol }) => leases.holds(exchange.id, symbol));
+  const series = exchange.markets.value?.series ?? [];
+  return series.length === 0 || series.some(({ symbol }) => leases.holds(exchange.id, symbol));
 }
 
 /** What this process knows of an exchange. */

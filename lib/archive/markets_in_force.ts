@@ -1,5 +1,6 @@
 /** The markets of an exchange: an immutable value that is replaced as a whole when it is loaded again. @module */
 import type { Clock } from "../clock.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { WishedSeries } from "../exchange/stream_event.ts";
 import { priceOf } from "../market/price.ts";
@@ -225,7 +226,9 @@ export class MarketsInForce {
         if (signal.aborted) throw error;
         if (this.#renewals !== renewals) continue;
         if (this.#value === undefined) throw error;
-        this.#failedAtMs = this.#clock.now();
+        // What was cancelled, because another node is to ask the exchange, says nothing of it.
+        const isCancelled = error instanceof FetchError && error.kind === "cancelled";
+        if (!isCancelled) this.#failedAtMs = this.#clock.now();
         await onFailure(error);
         return this.#value;
       }

@@ -82,7 +82,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 events --json | jq '.events[] | select(.tone == \"trouble\")'", "for a program"],
   ],
   nodes: [
-    ["titan10 nodes", "who works on the archive, and on what"],
+    ["titan10 nodes", "who works on what"],
     ["titan10 nodes --json | jq '.nodes[] | select(.isLeader) | .name'", "the leader"],
   ],
   report: [

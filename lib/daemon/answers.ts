@@ -161,14 +161,18 @@ function withWork(
     stream: live === undefined ? null : streamStatus(live.state(exchange.id)),
   };
   if (!isOnly) return { ...row, ...work };
+  // Also a ban of an egress by which nobody asks any more: this process may have had that name.
+  const bannedUntil = row.bannedUntil ??
+    (client.bans.length === 0 ? null : first([client.bannedUntilMs]));
   return {
     ...row,
     ...work,
+    bannedUntil,
     breaker: breakers.worst,
     breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
     breakerSince: first(troubled.map(({ sinceMs }) => sinceMs)),
     trialAt: first(troubled.map(({ untilMs }) => untilMs)),
-    bannedOf: row.bannedUntil === null ? [] : exchange.bannedKinds,
+    bannedOf: bannedUntil === null ? [] : exchange.bannedKinds,
     deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
   };
 }

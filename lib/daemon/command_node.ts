@@ -1,12 +1,12 @@
 /** Makes a command a node of an archive on a server, for as long as it works. @module */
 import { endWithLeases } from "../archive/lease_work.ts";
-import type { Clock } from "../clock.ts";
 import { machineName } from "../config/own_host.ts";
 import { hasLiveDaemon, readSlotHolders } from "../store/lease_holders.ts";
 import { Poll } from "../fetch/poll.ts";
 import { storeNote } from "../archive/failure.ts";
 import { releaseEnded } from "./ended_nodes.ts";
 import type { OpenArchive } from "./open_archive.ts";
+import type { NodeLeases } from "../node/node_leases.ts";
 import { nodeOf } from "./own_node.ts";
 import { nextTime } from "./schedule.ts";
 
@@ -15,6 +15,9 @@ const LOOK_MS = 500;
 
 /** What a node that was killed elsewhere held is free after half of this. */
 const WAIT_MS_MAX = 30_000;
+
+/** A server that is started anew, or another one that takes its place, answers by then. */
+const HANDOVER_MS_MAX = 60_000;
 
 /** What a command does as a node. */
 interface CommandShare {
@@ -48,7 +51,7 @@ export async function asNode<T>(
     await node?.start();
     await untilShared(archive, both);
     polling = pollBeside(archive, both);
-    const handedOver = (): Promise<void> => untilHandedOver(archive.clock, { node, signal: both });
+    const handedOver = (): Promise<void> => untilHandedOver(archive, { node, signal: both });
     return await work({ handedOver });
   } finally {
     over.abort(new Error("the command has ended"));
@@ -58,18 +61,24 @@ export async function asNode<T>(
   }
 }
 
-/** Waits until this process has what others are to leave to it: they end their work for it first, and may be dead. */
-async function untilHandedOver(
-  clock: Clock,
+/**
+ * Waits until this process has what others are to leave to it: they end their work for it first, and may be dead. While the
+ * database is away it has nothing, and what it had comes back.
+ *
+ * @throws StoreError when the database stays away.
+ */
+export async function untilHandedOver(
+  { clock, database }: Pick<OpenArchive, "clock" | "database">,
   { node, signal }: {
-    readonly node: ReturnType<typeof nodeOf>;
+    readonly node: Pick<NodeLeases, "isWaiting"> | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  for (let waitedMs = 0; waitedMs < WAIT_MS_MAX && !signal.aborted; waitedMs += LOOK_MS) {
+  for (let waitedMs = 0; waitedMs < HANDOVER_MS_MAX && !signal.aborted; waitedMs += LOOK_MS) {
     if (node?.isWaiting !== true) return;
     await clock.sleep(LOOK_MS, { signal }).catch(() => {});
   }
+  if (!signal.aborted) await database.reach();
 }
 
 /** Waits until each exchange may be asked, or its holder has said after our start that it lives: a dead one does not. */

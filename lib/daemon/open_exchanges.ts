@@ -24,7 +24,7 @@ import {
   closeBreaker,
   type EgressPlace,
   readEgressStates,
-  readExchangeStates,
+  readOpenBreakers,
   writeBan,
   writeBreaker,
   writeDenial,
@@ -78,8 +78,8 @@ export async function closeBreakers(
   { database, config }: Pick<Archive, "database" | "config">,
   isMeant: (exchange: string) => boolean = () => true,
 ): Promise<void> {
-  for (const { exchange, breaker } of await readExchangeStates(database)) {
-    if (breaker === "closed" || !isMeant(exchange) || await isStandby(database)) continue;
+  for (const exchange of await readOpenBreakers(database)) {
+    if (!isMeant(exchange) || await isStandby(database)) continue;
     await closeBreaker(database, { exchange, egress: egressOf(config, exchange) });
   }
 }

@@ -17,8 +17,11 @@ export async function backfillShare(
   if (archive.leases.node === undefined) return await backfill(archive, options);
   const nowMs = archive.clock.now();
   const gaining = new Set<string>();
-  const ended = archive.leases.onChange(({ exchange, gained }) => {
+  /** Of which this process held nothing for a while: a run that was under way has ended before its time. */
+  const cut = new Set<string>();
+  const ended = archive.leases.onChange(({ exchange, gained, cause }) => {
     if (gained.length > 0) gaining.add(exchange);
+    if (cause === "away" || cause === "taken") cut.add(exchange);
   });
   try {
     const reports = new Map<string, BackfillReport>();
@@ -28,7 +31,8 @@ export async function backfillShare(
       if (left === undefined || !gaining.delete(exchange.id)) return false;
       const settleMs = Math.max(exchange.settleMs, POLLED_MS);
       const owed = await readOwedOf(archive, exchange, { ...options, nowMs });
-      return candlesOf(splitYoung(owed, { nowMs, settleMs }).final) > left;
+      const leftMax = cut.delete(exchange.id) ? 0 : left;
+      return candlesOf(splitYoung(owed, { nowMs, settleMs }).final) > leftMax;
     };
     for (let { exchanges } = archive; exchanges.length > 0;) {
       for (const report of await backfill({ ...archive, exchanges }, options)) {

@@ -106,6 +106,7 @@ class FundingRun {
       archive.database,
       exchange.id,
       fundingDesires(archive, exchange, markets),
+      archive.leases.node,
     );
     const desires = fundingDesires(archive, exchange, markets, this.#options.asked)
       .filter(({ symbol }) => exchange.share.holds(symbol));

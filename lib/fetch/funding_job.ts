@@ -166,7 +166,8 @@ class FundingPoll {
     const desires = fundingDesires(this.#archive, exchange, value);
     const text = desires.map(({ symbol }) => symbol).join(" ");
     if (this.#wanted.get(exchange.id) === text) return false;
-    await noteWantedFunding(this.#archive.database, exchange.id, desires);
+    const { database, leases } = this.#archive;
+    await noteWantedFunding(database, exchange.id, desires, leases.node);
     this.#wanted.set(exchange.id, text);
     return desires.length > 0;
   }

@@ -37,15 +37,18 @@ export class PollPositions {
   /**
    * Sets until when each series is answered for, so that the first poll also fetches a short pause.
    *
+   * @param meant some series of one exchange, by name. @default all
    * @throws StoreError
    */
-  async resume(isMeant: (name: string) => boolean = () => true): Promise<void> {
-    for (const checkpoint of await readCheckpoints(this.#archive.database)) {
+  async resume(
+    meant?: { readonly exchange: string; readonly names: ReadonlySet<string> },
+  ): Promise<void> {
+    for (const checkpoint of await readCheckpoints(this.#archive.database, meant?.exchange)) {
       const { series, covered, unsettled, followedFromMs } = checkpoint;
       const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
       // What is covered before the first poll is a range of its own.
       if (untilMs === undefined || followedFromMs === Infinity) continue;
-      if (!isMeant(seriesName(series))) continue;
+      if (meant?.names.has(seriesName(series)) === false) continue;
       this.note(series, { answeredUntilMs: Math.max(untilMs, followedFromMs ?? -Infinity) });
     }
   }
@@ -68,8 +71,7 @@ export class PollPositions {
     });
     if (gained.length === 0) return left;
     for (const series of gained) this.#positions.delete(seriesName(series));
-    const names = new Set(gained.map(seriesName));
-    await this.resume((name) => names.has(name));
+    await this.resume({ exchange, names: new Set(gained.map(seriesName)) });
     // Also of series of which nothing is stored yet: they need not be looked for again.
     for (const series of gained) this.note(series, {});
     return left;

@@ -70,9 +70,9 @@ export class NodeLeases implements Leases {
     return this.#node;
   }
 
-  /** Whether others still work on what this node is to have. */
+  /** Whether others still work on what this node is to have, or the database does not answer, so that it holds nothing. */
   get isWaiting(): boolean {
-    return this.#isWaiting;
+    return this.#isWaiting || !this.#clock.isValid;
   }
 
   get isLeader(): boolean {

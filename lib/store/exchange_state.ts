@@ -165,6 +165,18 @@ export async function writeBreaker(
   });
 }
 
+/** The exchanges of which a breaker is stored as not closed, of whichever egress. */
+export async function readOpenBreakers(database: Database): Promise<readonly string[]> {
+  return await database.run("read which breakers are open", async (sql) => {
+    // That of an egress which nobody used for a while is not among the worst that `exchanges` has.
+    const rows = await sql<{ readonly exchange: string }[]>`
+      select exchange from exchanges where breaker <> 'closed'
+      union select exchange from exchange_egress where breaker <> 'closed'
+      order by exchange`;
+    return rows.map(({ exchange }) => exchange);
+  });
+}
+
 /** Stores that the breaker of an egress is closed, and those that nobody judges any more. */
 export async function closeBreaker(
   database: Database,

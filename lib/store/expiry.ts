@@ -38,13 +38,13 @@ export async function expireCandles(
   { untilMs, node }: { readonly untilMs: number; readonly node?: string | undefined },
 ): Promise<Expired> {
   return await database.runLong(`drop candles of ${candleTable(timeframe)}`, async (sql) => {
-    // The lease is looked at, not locked: this may take hours, and no node could say that it lives while another is to lead.
+    // Unlike `titan10_leads` this does not hold the lease: while it waits for whoever reads the candles, which may take hours,
+    // another node must be able to lead.
     const [row] = await sql<{ expired: ExpiredRow | null }[]>`
       with lead as materialized (
         select ${node ?? null}::uuid is null or exists (
-          select from leases where exchange = '' and symbol = '' and holder = ${
-      node ?? null
-    }::uuid) as leads
+          select from leases where exchange = '' and symbol = '' and holder = ${node ?? null}::uuid
+        ) as leads
       )
       select case when leads then (
         select row_to_json(one)

@@ -46,11 +46,17 @@ const DESIRES = columns<FundingDesire>({
   until_ms: ["float8", ({ window }) => window.untilMs],
 });
 
-/** Enters which rates of an exchange are wanted now; of its others none are. What is stored stays. */
+/**
+ * Enters which rates of an exchange are wanted now; of its others none are. What is stored stays.
+ *
+ * @param node where several nodes share the archive: what another live one asks for is that one's to give up. Its markets or
+ * settings may be newer.
+ */
 export async function noteWantedFunding(
   database: Database,
   exchange: string,
   desires: readonly FundingDesire[],
+  node?: string,
 ): Promise<void> {
   await database.run("note which funding rates are wanted", async (sql) => {
     await sql.unsafe(
@@ -63,13 +69,16 @@ export async function noteWantedFunding(
         update funding_checkpoints as known set wanted_since = null
         from held where ${isHeld("funding_checkpoints")} and known.wanted_since is not null
           and not exists (select from wanted where wanted.symbol = known.symbol)
+          and not exists (
+            select from leases join titan10_live_nodes(clock_timestamp()) as live on live.node = leases.holder
+            where (leases.exchange, leases.symbol) = (known.exchange, known.symbol) and leases.holder <> $6::uuid)
       )
       insert into funding_checkpoints as known (exchange, symbol, wanted_since)
       select exchange, symbol, to_timestamp(since_ms / 1000.0) from wanted
       where (select count(*) from held) >= 0 order by exchange, symbol
       on conflict (exchange, symbol) do update set wanted_since = excluded.wanted_since
       where known.wanted_since is distinct from excluded.wanted_since`,
-      [exchange, ...DESIRES.arrays(desires)],
+      [exchange, ...DESIRES.arrays(desires), node ?? null],
     );
   });
 }

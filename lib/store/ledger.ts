@@ -42,9 +42,7 @@ export interface Checkpoint {
   readonly wanted: WantedWindow | undefined;
   /** Where polls of a series began of which a range was asked for, Infinity before that; undefined of another one. */
   readonly followedFromMs: number | undefined;
-  /**
-   * Since when the first candle waits for confirmation; undefined when no wait has begun for the present first candle.
-   */
+  /** Since when the present first candle waits for confirmation; undefined when no wait has begun for it. */
   readonly doubtedSinceMs: number | undefined;
   /** Since when the market is no longer traded, and why; undefined while it is traded. */
   readonly endedMs: number | undefined;
@@ -108,17 +106,21 @@ export async function registerSeries(
   });
 }
 
-/** All series in the ledger, by exchange, symbol and timeframe. */
-export async function readCheckpoints(database: Database): Promise<readonly Checkpoint[]> {
+/** All series in the ledger, or those of one exchange, by exchange, symbol and timeframe. */
+export async function readCheckpoints(
+  database: Database,
+  exchange?: string,
+): Promise<readonly Checkpoint[]> {
   return await database.run("read the checkpoints", async (sql) => {
-    const rows = await sql.unsafe<CheckpointRow[]>(`
-      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until, rows_from,
+    const rows = await sql.unsafe<CheckpointRow[]>(
+      `select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until, rows_from,
              nullif(wanted_since, 'infinity') as wanted_since, wanted_ends, kept_since,
              (extract(epoch from followed_from) * 1000)::float8 as followed_ms,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
              ${spansJson("covered")} as covered, ${spansJson("unsettled")} as unsettled
-      from checkpoints
-      order by exchange, symbol, timeframe`);
+      from checkpoints where $1::text is null or exchange = $1 order by exchange, symbol, timeframe`,
+      [exchange ?? null],
+    );
     return rows.map((row) => ({
       series: seriesOf(row),
       covered: coverageFrom(row.covered),

@@ -47,7 +47,7 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
     let number = 0;
     for await (const block of blocks()) {
       const { texts, isEnded } = block.bytes === undefined ? block : {
-        texts: await explain(path, () => Promise.resolve(linesOf(block.bytes, number === 0))),
+        texts: linesOf(path, { bytes: block.bytes, isFirst: number === 0 }),
         isEnded: true,
       };
       const page = texts.map((text) => checkedLine(path, { text, number: ++number, isEnded }));

@@ -62,10 +62,11 @@ class RowWalk {
     let odd = row === undefined ? ODD_LINES_MAX : 0;
     for (let at = 0; at < bytes.length;) {
       if (odd >= ODD_LINES_MAX) {
-        return this.#texts(linesOf(bytes.subarray(at), this.#number === 0), true);
+        return this.#texts(this.#lines(bytes.subarray(at)), true);
       }
       const end = this.#number < lastLine ? -1 : row!.read(bytes, at);
-      if (end >= 0 && end - at <= LINE_CHARACTERS_MAX && plain(row!, this.#number + 1)) {
+      const mayBePlain = end >= 0 && end - at <= LINE_CHARACTERS_MAX && this.#isRow(row!);
+      if (mayBePlain && plain(row!, this.#number + 1)) {
         this.#number++;
         odd = 0;
         at = end + 1;
@@ -73,7 +74,7 @@ class RowWalk {
       }
       odd++;
       const next = bytes.indexOf(LF, at) + 1;
-      this.#texts(linesOf(bytes.subarray(at, next), this.#number === 0), true);
+      this.#texts(this.#lines(bytes.subarray(at, next)), true);
       at = next;
     }
   }
@@ -85,6 +86,23 @@ class RowWalk {
     this.#takers.text({ line, fields: csvFields(text, separator, this.#takers) });
   }
 
+  /** Whether `line` takes it for one: it is not blank, and not the names, which come again where files were joined. */
+  #isRow({ bytes, starts, end }: PlainRow): boolean {
+    const [start, { text: names }] = [starts[0]!, this.#head];
+    let at = start;
+    while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    if (at === end) return false;
+    if (names === undefined || names.length !== end - start) return true;
+    for (at = 0; at < names.length; at++) {
+      if (names.charCodeAt(at) !== bytes[start + at]) return true;
+    }
+    return false;
+  }
+
+  #lines(bytes: Uint8Array): readonly string[] {
+    return linesOf(this.#file.path, { bytes, isFirst: this.#number === 0 });
+  }
+
   #texts(texts: readonly string[], isEnded: boolean): void {
     for (const text of texts) {
       this.#number++;
@@ -93,4 +111,4 @@ class RowWalk {
   }
 }
 
-const LF = 10;
+const [TAB, LF, SPACE] = [9, 10, 32] as const;

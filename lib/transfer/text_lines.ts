@@ -36,16 +36,27 @@ export function checkedLine(path: string, line: FileLine): FileLine {
  * The lines of UTF-8 that ends with a line feed.
  *
  * @param isFirst Whether they are a file's first, which may begin with a byte order mark.
- * @throws Error
+ * @throws Error that names the file
  */
-export function linesOf(bytes: Uint8Array, isFirst: boolean): readonly string[] {
-  const texts = decode(isFirst ? MARKED : UNMARKED, bytes).split("\n");
+export function linesOf(
+  path: string,
+  { bytes, isFirst }: { readonly bytes: Uint8Array; readonly isFirst: boolean },
+): readonly string[] {
+  const texts = decodeNamed(path, isFirst ? MARKED : UNMARKED, bytes).split("\n");
   texts.pop();
   return texts.some((text) => text.includes("\r")) ? texts.flatMap(withoutReturns) : texts;
 }
 
 const MARKED = new TextDecoder("utf-8", { fatal: true });
 const UNMARKED = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeNamed(path: string, decoder: TextDecoder, bytes: Uint8Array): string {
+  try {
+    return decode(decoder, bytes);
+  } catch (error) {
+    throw new Error(`Cannot read ${printable(path)}: ${NOT_UTF8}`, { cause: error });
+  }
+}
 
 /** @throws Error when it is no such text. */
 export function decode(decoder: TextDecoder, chunk?: Uint8Array, stream = false): string {

@@ -112,6 +112,25 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.match(metrics, /^titan10_alert_posts_total\{outcome="sent"\} 2$/m);
   },
 
+  "what was wrong with an exchange that lists none of the symbols any more is over when it answers":
+    async (
+      scene,
+    ) => {
+      const { database, webhook } = scene;
+      const run = await scene.start({ EXCHANGES: "binance,kraken", SYMBOLS: "GONE/USDT" });
+      for (const alert of ["breaker_open", "stream_down"] as const) {
+        const found = { exchange: "binance", value: 600, threshold: 300, summary: "as it was" };
+        await beginAlerts(database, alert, { conditions: [found], nowMs: scene.now() });
+      }
+      await run.poll();
+      assert.deepEqual(webhook.posts.map(({ alert, state }) => `${alert} ${state}`).sort(), [
+        "breaker_open firing",
+        "breaker_open resolved",
+        "stream_down firing",
+        "stream_down resolved",
+      ]);
+    },
+
   "a market without trades is not stale": async (scene) => {
     const run = await scene.start();
     await run.poll();

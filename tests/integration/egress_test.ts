@@ -1,10 +1,15 @@
 /** Processes that reach one exchange by different addresses, and share a database: what it says of one holds for no other. */
 import assert from "node:assert/strict";
+import { answersOf } from "../../lib/daemon/answers.ts";
 import { nodeOf } from "../../lib/daemon/own_node.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
+import { closeBreakers } from "../../lib/daemon/open_exchanges.ts";
+import { Reloads } from "../../lib/daemon/reload.ts";
+import { Watchdog } from "../../lib/daemon/watchdog.ts";
 import { PlatformSockets } from "../../lib/exchange/stream_socket.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import {
   readEgressStates,
   readExchangeStates,
@@ -132,6 +137,23 @@ scenario(
 );
 
 scenario(
+  "a ban from before egresses were told apart holds for every one, and is shown, until it is over",
+  async ({ database, clock, start, visits }) => {
+    const untilMs = clock.now() + HOUR_MS;
+    await database.sql`
+      insert into exchange_egress (exchange, egress, banned_until, ban_reason)
+      values ('binance', '', to_timestamp(${untilMs}::float8 / 1000.0), '418')`;
+    const archive = await start(ONE);
+    assert.deepEqual(await visits(archive), []);
+    await writeExchangeError(database, { exchange: "binance", egress: ONE }, "of this one");
+    const [state] = await readExchangeStates(database);
+    assert.equal(Math.round(state?.bannedUntilMs! - untilMs), 0);
+    clock.pass(HOUR_MS + 1);
+    assert.deepEqual(await visits(archive), [ONE]);
+  },
+);
+
+scenario(
   "two addresses are never the same one, so a ban of one is none of the other",
   async (scene) => {
     const { refused, start, visits } = scene;
@@ -196,6 +218,25 @@ scenario(
     await live.expire();
     await writeBreaker(database, { exchange: "kraken", egress: "e2" }, "half_open");
     assert.equal(await worst(), "half_open", "nobody judges that of e1 any more");
+    await database.sql`truncate nodes, node_symbols, egress_leases, leases`;
+  },
+);
+
+scenario(
+  "a breaker that was left open counts in no worst after a restart, also if that was closed without it",
+  async ({ database, start }) => {
+    const place = { exchange: "binance", egress: ONE };
+    const worst = async (): Promise<string | undefined> =>
+      (await readExchangeStates(database)).find(({ exchange }) => exchange === "binance")?.breaker;
+    await writeBreaker(database, place, "open");
+    // Its node was killed, and another egress is asked meanwhile.
+    await writeBreaker(database, { ...place, egress: OTHER }, "closed");
+    assert.equal(await worst(), "closed", "nobody judges the other one");
+    await closeBreakers(await start(ONE));
+    const again = new LeaseNode(database, { egress: ONE, wanted: { binance: [] } });
+    await again.beat();
+    await writeExchangeError(database, { ...place, egress: OTHER }, "of the other one");
+    assert.equal(await worst(), "closed");
     await database.sql`truncate nodes, node_symbols, egress_leases, leases`;
   },
 );
@@ -270,6 +311,41 @@ Deno.test({
       assert.deepEqual(await visits(second), []);
       assert.equal(second.exchanges[0]!.client.bans.length, 1);
       await nodes[1]!.stop();
+    });
+  },
+});
+
+Deno.test({
+  name: "a ban of before that holds a single node on a server up is shown",
+  sanitizeResources: false,
+  fn: async (t) => {
+    const opened = await openTestDatabase("postgres");
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    await withScene(opened, async ({ clock, database, start, visits }) => {
+      const untilMs = clock.now() + HOUR_MS;
+      const before = { exchange: "binance", egress: "old-name" };
+      await writeBan(database, before, { host: undefined, untilMs, reason: "418" });
+      const archive = await start("new-name");
+      const node = nodeOf(archive, { kind: "daemon" })!;
+      await node.start();
+      await node.want("binance", ["BTC/USDT"]);
+      const answers = answersOf({
+        ground: archive,
+        readiness: { reasons: [] },
+        database,
+        migrations: await readMigrations(),
+        startedAtMs: clock.now(),
+        state: { archive },
+        reloads: new Reloads(archive),
+        watchdog: new Watchdog({ job: "poll", cron: "* * * * *", clock, log: archive.log }),
+      });
+      assert.deepEqual(await visits(archive), []);
+      const { exchanges: [row] } = await answers.status(new AbortController().signal);
+      assert.equal(row?.bannedUntil, new Date(untilMs).toISOString());
+      await node.stop();
     });
   },
 });

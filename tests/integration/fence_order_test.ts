@@ -12,6 +12,7 @@ import {
   BTC,
   C,
   type LeaseScene,
+  NO_ANSWER,
   pageOf,
   stampOf,
   storedValue,
@@ -81,6 +82,24 @@ testLeases("the later holder's values stay", {
       { numRuns: isServer ? 150 : 50 },
     );
     assert.ok(refused > 20, `${refused} pages were refused`);
+  },
+
+  // Numbers of pages refuse what would revise a newer page: what it has nothing of, only leases can tell.
+  "a candle that a newer answer does not have is not stored by an older lease": async (
+    { first, second },
+  ) => {
+    const [older, newer] = [{ holder: A, epoch: 1 }, { holder: B, epoch: 2 }];
+    await writePage(first, BTC, { ...pageOf(1), stamp: older });
+    const knownPage = await newestPageNumber(second);
+    const { answered } = pageOf(1, 1);
+    await writePage(first, BTC, { ...NO_ANSWER, answered, knownPage, stamp: newer });
+    const late = { ...pageOf(2, 1), knownPage };
+    for (const isNew of [true, false]) {
+      await assert.rejects(writePage(second, BTC, { ...late, isNew, stamp: older }), isFenced);
+    }
+    const [row] = await first.sql<{ candles: number }[]>`
+      select count(*)::int as candles from ohlcv_1m where symbol = ${BTC.symbol}`;
+    assert.equal(row?.candles, 1);
   },
 
   ...bothWays("the first pages of a series come at once", { isThere: false }),

@@ -15,6 +15,7 @@ import {
 } from "../../lib/store/funding_ledger.ts";
 import { readFundingPage, readFundingSeries } from "../../lib/store/funding_rates.ts";
 import { writeFunding } from "../../lib/store/funding_write.ts";
+import { joinNode } from "../support/joined_node.ts";
 import { emptyDatabase } from "../support/local_archive.ts";
 import { seed } from "../support/seeded.ts";
 import { DATABASE_KINDS_AND_ROLES, openTestDatabase } from "../support/test_database.ts";
@@ -242,6 +243,27 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     const [ledger] = await readFundingCheckpoints(database);
     assert.deepEqual([ledger?.wantedSinceMs, ledger?.rates], [undefined, 6]);
   });
+  await step(
+    "what another live node asks for stays wanted, and nothing of one that is gone",
+    async () => {
+      await want(database, 0, 8);
+      const [other, own] = [await joinNode(database, { egress: "a" }), crypto.randomUUID()];
+      await database.sql`
+      insert into leases (exchange, symbol, holder, epoch)
+      values ('binance', ${PERPETUAL.symbol}, ${other}::uuid, 1)`;
+      const isWanted = async (): Promise<boolean> =>
+        (await readFundingCheckpoints(database))[0]?.wantedSinceMs !== undefined;
+      await noteWantedFunding(database, "binance", [], own);
+      assert.equal(await isWanted(), true, "another node's");
+      await noteWantedFunding(database, "binance", [], other);
+      assert.equal(await isWanted(), false, "its own");
+      await want(database, 0, 8);
+      await database.sql`delete from nodes`;
+      await noteWantedFunding(database, "binance", [], own);
+      assert.equal(await isWanted(), false, "nobody's");
+      await database.sql`truncate leases, egress_leases`;
+    },
+  );
   await step("a value that is no number is refused by the table, too", async () => {
     for (const rate of ["NaN", "Infinity", "-Infinity"]) {
       await assert.rejects(database.sql`

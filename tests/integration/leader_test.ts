@@ -31,6 +31,7 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { holdTable, untilWaiting } from "../support/row_locks.ts";
 import { startReceivers } from "../support/receivers.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
@@ -177,6 +178,23 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await tick(second);
     assert.deepEqual(told(webhook), []);
     await longAgo(scene, "alert_holds", "at");
+    await tick(second);
+    assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
+  },
+
+  "what was counted before nobody judged for long is counted anew": async (scene) => {
+    const { database, webhook, tick } = scene;
+    const [first, second] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(first, second);
+    await tick(first, second);
+    down(scene, "BTC/USDT");
+    scene.pass(12 * MINUTE_MS);
+    await tick(first, second);
+    await first.share.lease.end();
+    await scene.settle(second);
+    await database.sql`update alert_holds set at = at - interval '1 day'`;
+    await tick(second);
+    assert.deepEqual(told(webhook), []);
     await tick(second);
     assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
   },
@@ -366,6 +384,32 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const [row] = await database.sql`select count(*)::int as candles from ohlcv_1m`;
     assert(row?.["candles"] > 0);
     assert.equal(await expire(leader), row?.["candles"]);
+  },
+
+  "another node leads at once where the one before waits for a table, to drop candles": async (
+    scene,
+  ) => {
+    const { database } = scene;
+    const [late, leader] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(late, leader);
+    await scene.tick(late, leader);
+    // As whoever reads for hours does, such as pg_dump.
+    const held = await holdTable(database, "ohlcv_1m");
+    const { node } = late.share;
+    const untilMs = scene.now() + 365 * 24 * 60 * MINUTE_MS;
+    const expiring = expireCandles(database, MINUTE, { untilMs, node });
+    try {
+      await untilWaiting(database, 1);
+      // Heartbeats of all nodes come one after the other: one that had to wait would end the shares of all.
+      await database.sql`
+        select from leases where exchange = '' for no key update nowait`;
+      await late.share.lease.expire();
+      await scene.settle(leader);
+      assert.equal(leader.share.isLeader, true);
+    } finally {
+      await held.release();
+      await expiring;
+    }
   },
 
   "symbols that several nodes find at the same moment are listed once": async ({ database }) => {

@@ -174,6 +174,7 @@ Deno.test("without a database nothing is held when the lease is over, and all is
     node.changes.length = 0;
     await clock.advance(1_001);
     assert.deepEqual([node.held("binance", SYMBOLS), leases.isLeader], [[], false]);
+    assert.equal(leases.isWaiting, true, "for what it had");
     assert.deepEqual(new Set(node.changes.map(({ cause }) => cause)), new Set(["away"]));
     assert.deepEqual(node.changes.flatMap(({ lost }) => lost).sort(), ["", ...ALL]);
     assert.deepEqual(leases.stampOf("binance", "BTC/USDT"), stamp);
@@ -183,6 +184,7 @@ Deno.test("without a database nothing is held when the lease is over, and all is
     await node.until("all of it", () => leases.isLeader && leases.holds("binance", "XRP/USDT"));
     assert.deepEqual(node.held("binance", SYMBOLS), ALL);
     assert.deepEqual(leases.stampOf("binance", "BTC/USDT"), stamp, "nobody took it");
+    assert.equal(leases.isWaiting, false);
     assert.equal(
       node.lines.filter((line) => line.includes('"level":"warn"')).length,
       0,

@@ -8,6 +8,7 @@ import { scheduleOf } from "../../lib/daemon/jobs.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
 import { followShares } from "../../lib/daemon/shares.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
+import { backfillShare } from "../../lib/fetch/backfill_share.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { Live } from "../../lib/live/live.ts";
@@ -178,6 +179,32 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert(candleAsks(scene).filter((ask) => ask.startsWith("BTC")).length > asked.length);
     assertAskedOnce(scene);
     await assertWhole(scene);
+  },
+
+  "a command whose database was away for longer than a lease fetches all once it is back": async (
+    scene,
+  ) => {
+    const { exchange } = scene;
+    exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
+    const { archive, leases } = await scene.open([BTC, ETH]);
+    // At once in one case, and in the other one only when the run has ended.
+    for (const isBackAtOnce of [true, false]) {
+      const hours = isBackAtOnce ? 48 : 96;
+      const asked = { sinceMs: START_MS - hours * HOUR_MS };
+      const before = candleAsks(scene).length;
+      const back = (): Promise<void> => leases.gain("binance", [BTC, ETH]);
+      const running = backfillShare(archive, {
+        patient: false,
+        asked,
+        handedOver: () => isBackAtOnce ? Promise.resolve() : back(),
+      });
+      await until("pages to be under way", () => candleAsks(scene).length >= before + 4);
+      void leases.leave("binance", "away");
+      if (isBackAtOnce) void back();
+      const [report] = await running;
+      assert.deepEqual([report?.left, report?.problems], [0, []]);
+      await assertWhole(scene, hours);
+    }
   },
 
   "what waits for the end of a ban ends when its symbol moves": async (scene) => {
@@ -394,9 +421,9 @@ function assertAskedOnce(scene: Scene): void {
 }
 
 /** Two days of both symbols are there, as the exchange has them. */
-async function assertWhole({ database, exchange }: Scene): Promise<void> {
+async function assertWhole({ database, exchange }: Scene, hours = 48): Promise<void> {
   for (const { series, firstMs = 0, lastMs = 0 } of await readCheckpoints(database)) {
-    assert(lastMs - firstMs > 47 * HOUR_MS, series.symbol);
+    assert(lastMs - firstMs > (hours - 1) * HOUR_MS, series.symbol);
     const window = { sinceMs: firstMs, untilMs: lastMs + MINUTE_MS };
     await assertSameCandles(database, exchange, { symbol: series.symbol, timeframe: "1m", window });
   }

@@ -1,5 +1,5 @@
 /** Leases that a test gives out by hand, to several archives at once: without a database that decides, or a clock. @module */
-import type { LeaseListener, Leases, LeaseStamp } from "../../lib/archive/leases.ts";
+import type { LeaseChange, LeaseListener, Leases, LeaseStamp } from "../../lib/archive/leases.ts";
 
 /** Who has what, as the table of leases has it. */
 export class LeaseBoard {
@@ -80,17 +80,21 @@ export class GivenLeases implements Leases {
   }
 
   /** Resolves when the work for these symbols has ended. */
-  async lose(exchange: string, symbols: readonly string[]): Promise<void> {
+  async lose(
+    exchange: string,
+    symbols: readonly string[],
+    cause: LeaseChange["cause"] = "handover",
+  ): Promise<void> {
     for (const symbol of symbols) this.#held.delete(`${exchange} ${symbol}`);
-    await this.#tell({ exchange, gained: [], lost: symbols, cause: "handover" });
+    await this.#tell({ exchange, gained: [], lost: symbols, cause });
   }
 
   /** May not ask the exchange any more. Resolves when all work for it has ended. */
-  async leave(exchange: string): Promise<void> {
+  async leave(exchange: string, cause?: LeaseChange["cause"]): Promise<void> {
     this.#slots.delete(exchange);
     const symbols = [...this.#held].filter((name) => name.startsWith(`${exchange} `))
       .map((name) => name.slice(exchange.length + 1));
-    await this.lose(exchange, symbols);
+    await this.lose(exchange, symbols, cause);
   }
 
   async #tell(change: Parameters<LeaseListener>[0]): Promise<void> {

@@ -1,6 +1,7 @@
 /** When markets are loaded again, and that they are replaced as a whole. @module */
 import assert from "node:assert/strict";
 import { setImmediate as turnOfTheEventLoop } from "node:timers/promises";
+import { FetchError } from "../../lib/exchange/fetch_error.ts";
 import { type Markets, MarketsInForce } from "../../lib/archive/markets_in_force.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
@@ -117,6 +118,17 @@ Deno.test("markets that cannot be loaded again still serve, and are tried again 
   scene.next = {};
   assert.equal(await scene.after(10 * MINUTE_MS), 4);
   assert.equal(scene.markets.value?.loadedAtMs, scene.clock.now());
+});
+
+Deno.test("a load that was cancelled, because another node is to ask, is begun again at once", async () => {
+  const scene = sceneOf();
+  await scene.after(0);
+  scene.next = new FetchError("cancelled", "not wanted now");
+  assert.equal(await scene.after(DAY_MS), 2);
+  assert.equal(await scene.after(1), 3);
+  scene.next = {};
+  assert.equal(await scene.after(1), 4);
+  assert.equal(await scene.after(1), 4);
 });
 
 Deno.test("markets that could never be loaded are tried by every call, and fail it", async () => {

@@ -18,37 +18,9 @@ const SERIES = { exchange: "kraken", symbol: "BTC/USD", timeframe: parseTimefram
 
 /** What files have in place of a number, and what only looks like one. */
 const oddFields = fc.constantFrom(
-  ...[
-    "",
-    " ",
-    " 1.5",
-    "1.5 ",
-    "1e3",
-    "-2",
-    "+2",
-    '"1.5"',
-    '"a,b"',
-    "NaN",
-    "null",
-    "0",
-    "0.0",
-    "00.50",
-  ],
-  ...[
-    "1.",
-    ".5",
-    "1.5.5",
-    "1,5",
-    "12K",
-    "true",
-    "BTC",
-    "é",
-    "\u0001",
-    "\0",
-    "x\ry",
-    "\ufeff1",
-    "0x10",
-  ],
+  ...["", " ", " 1.5", "1.5 ", "1e3", "-2", "+2", '"1.5"', '"a,b"', "NaN", "null", "0", "0.0"],
+  ...["00.50", "1.", ".5", "1.5.5", "1,5", "12K", "true", "BTC", "é", "\u0001", "\0", "x\ry"],
+  ...["\ufeff1", "0x10"],
   ...["9007199254740993", "0.1000000000000000000001", "123456789012345678.5", "1".repeat(101)],
   ...["12345678901.00000000", "98765432.12345678", "0.00000000000000000000001", "Infinity"],
 );
@@ -115,7 +87,7 @@ function hasTies(values: readonly string[]): boolean {
 
 /** A file of hours, and what is wrong with it. */
 const files = fc.record({
-  layout: fc.constantFrom("plain", "binance", "named", "confirm", "two", "close"),
+  layout: fc.constantFrom("plain", "binance", "named", "confirm", "two", "close", "counted"),
   time: fc.constantFrom("ms", "s", "us", "iso"),
   separator: fc.constantFrom(",", ",", ";", "\t"),
   lineEnd: fc.constantFrom("\n", "\n", "\r\n", "\r\r\n", "\r"),
@@ -158,8 +130,27 @@ Deno.test("a file is judged and read alike from bytes and from text, odd rows in
   assert.ok(read > 0, "all files were refused");
 });
 
+Deno.test("the names of columns that come again among the rows are no row, and no blank line is", async () => {
+  const lines = written(COUNTED).trimEnd().split("\n");
+  const content = `${[...lines, "\t\t\t\t\t\t", ...lines].join("\n")}\n`;
+  const read = await outcome(content, COUNTED, true);
+  assert.equal(typeof read, "object", String(read));
+  assert.deepEqual(read, await outcome(content, COUNTED, false));
+});
+
+Deno.test("a file whose later bytes are no text is refused by its name", async () => {
+  const bytes = new TextEncoder().encode(written({ ...COUNTED, rows: 60 }));
+  bytes[bytes.length - 5] = 0xff;
+  const read = await outcome(bytes, { ...COUNTED, chunk: 1000 }, true);
+  assert.match(String(read), /^Error: Cannot read file\.csv: it is not text in UTF-8/);
+});
+
 /** Why a file is refused, or all that is known and stored of it. */
-async function outcome(content: string, file: OddFile, hasBlocks: boolean): Promise<unknown> {
+async function outcome(
+  content: string | Uint8Array,
+  file: OddFile,
+  hasBlocks: boolean,
+): Promise<unknown> {
   const lastMs = BEGIN_MS + (file.rows - 1) * file.step * HOUR_MS;
   const writtenMs = file.isForming ? lastMs + HOUR_MS / 2 : undefined;
   const table = tableOf(content, { ...file, writtenMs });
@@ -205,18 +196,21 @@ const bySeries = (
 ): number => one < other ? -1 : one > other ? 1 : 0;
 
 function tableOf(
-  content: string,
+  content: string | Uint8Array,
   { chunk, writtenMs }: { readonly chunk: number; readonly writtenMs: number | undefined },
 ): LineFile {
-  const bytes = new TextEncoder().encode(content);
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return textTable({
     path: "file.csv",
     name: "file.csv",
     writtenMs,
     kept: undefined,
-    async *bytes(): AsyncGenerator<Uint8Array, void> {
+    async *bytes(reading): AsyncGenerator<Uint8Array, void> {
       for (let at = 0; at < bytes.length; at += chunk) {
-        yield await Promise.resolve(bytes.slice(at, at + chunk));
+        const own = await Promise.resolve(bytes.slice(at, at + chunk));
+        yield own;
+        // The next chunk comes into the same memory.
+        if (reading?.isReused === true) own.fill(0);
       }
     },
   }, new AbortController().signal);
@@ -229,6 +223,12 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   confirm: ["time", "open", "high", "low", "close", "volume", "confirm"],
   two: ["symbol", "time", "open", "high", "low", "close", "volume"],
   close: ["time", "open", "high", "low", "close", "volume"],
+  counted: ["time", "open", "high", "low", "close", "volume", "trades"],
+};
+
+const COUNTED: OddFile = {
+  ...{ layout: "counted", time: "ms", separator: "\t", lineEnd: "\n", isEnded: true, rows: 30 },
+  ...{ order: "up", odd: [], step: 1, isForming: false, chunk: 1_000_000 },
 };
 
 function written(file: OddFile): string {
@@ -283,7 +283,7 @@ function fieldsOf({ layout, time, step }: OddFile, at: number): readonly string[
     const turnover = (Number(volume) * (open + close) / 2).toFixed(8);
     return [...row, timeText(openMs + HOUR_MS - 1, time), turnover, "17", volume, turnover, "0"];
   }
-  if (layout === "confirm") return [...row, "1"];
+  if (layout === "confirm" || layout === "counted") return [...row, "1"];
   if (layout === "close") return [timeText(openMs + HOUR_MS, time), ...row.slice(1)];
   if (layout === "two") {
     return [

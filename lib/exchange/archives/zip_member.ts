@@ -58,12 +58,12 @@ function unpacked(
 ): Uint8Array {
   if (encrypted) throw new Error("it is encrypted");
   if (method !== STORED && method !== DEFLATED) throw new Error(`it is packed by method ${method}`);
+  if (uncompressedSize > TEXT_BYTES_MAX) throw new Error("it is too large");
   // What the archive says of its size may be wrong. Where it is right, nothing has to be copied.
-  const chunkSize = Math.max(CHUNK_BYTES_MIN, Math.min(uncompressedSize, TEXT_BYTES_MAX));
+  const chunkSize = Math.max(CHUNK_BYTES_MIN, uncompressedSize);
   const bytes = method === STORED
     ? packed
     : zlib.inflateRawSync(packed, { maxOutputLength: TEXT_BYTES_MAX, chunkSize });
-  if (bytes.length > TEXT_BYTES_MAX) throw new Error("it is too large");
   if (bytes.length !== uncompressedSize || zlib.crc32(bytes) !== crc32) {
     throw new Error("its checksum is wrong");
   }
