@@ -10,6 +10,7 @@ import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 const MINUTE_MS = 60_000;
 const MINUTE = parseTimeframe("1m");
 const SINCE_MS = Date.UTC(2024, 0, 4);
+const SINCE = new Date(SINCE_MS);
 const MARKET = { exchange: "binance", symbol: "BTC/USDT:USDT", timeframe: MINUTE } as const;
 const MARK = { ...MARKET, symbol: "BTC/USDT:USDT@mark" } as const;
 const PREMIUM = { ...MARKET, symbol: "BTC/USDT:USDT@premium" } as const;
@@ -53,7 +54,17 @@ async function fillFormerArchive(database: Database): Promise<void> {
   await sql.unsafe(`
     alter table ohlcv_1m rename constraint ohlcv_1m_volume_check to "renamed by a restore";
     alter table ohlcv_1m add constraint own_rule check (volume < 1000000)`);
-  await writePage(database, MARKET, page("5", "6"));
+  // The program's own statement needs what later migrations bring.
+  await sql`
+    with page as (
+      insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+      select time, ${MARKET.exchange}, ${MARKET.symbol}, 5, 5, 5, 5, 6
+      from generate_series(${SINCE}, ${SINCE}::timestamptz + interval '99 minutes', interval '1 minute') as time
+    )
+    insert into checkpoints (exchange, symbol, timeframe, covered, candles, first, last)
+    values (${MARKET.exchange}, ${MARKET.symbol}, '1m',
+            tstzmultirange(tstzrange(${SINCE}, ${SINCE}::timestamptz + interval '100 minutes')), 100,
+            ${SINCE}, ${SINCE}::timestamptz + interval '99 minutes')`;
   const [hypertable] = await sql`select titan10_is_hypertable('ohlcv_1m') as yes`;
   if (hypertable?.["yes"] === true) await sql`select compress_chunk(show_chunks('ohlcv_1m'))`;
 }

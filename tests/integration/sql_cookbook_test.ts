@@ -4,6 +4,7 @@ import { planRollups } from "../../lib/market/rollup.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { joinNode } from "../support/joined_node.ts";
 import { passagesOf } from "../support/markdown.ts";
 import { seed } from "../support/seeded.ts";
 import { openAnyTest } from "../support/test_database.ts";
@@ -19,6 +20,7 @@ Deno.test("every query of the SQL cookbook runs and answers something", async (t
   const { database } = opened;
   try {
     await seedWithHoles(database);
+    await joinNode(database, { egress: "db1" });
     const answers = new Map<string, (readonly Row[])[]>();
     for (const { heading, text, language } of passagesOf(COOKBOOK)) {
       if (language !== "sql") continue;
@@ -28,6 +30,12 @@ Deno.test("every query of the SQL cookbook runs and answers something", async (t
     }
     const rowsOf = (heading: string, index = 0): readonly Row[] => answers.get(heading)![index]!;
 
+    await t.step("a node has the lead and symbols", () => {
+      const counts = rowsOf("Who works on what").map((
+        { exchange, symbols },
+      ) => [exchange, symbols]);
+      assert.deepEqual(counts, [["", "1"], ["binance", "4"]]);
+    });
     await t.step("a market without a candle is null, not the price before", () => {
       const at = rowAt(rowsOf("One column a market"), "2024-03-01T00:10:00Z");
       assert.equal(at.binance_btc, null);
