@@ -178,3 +178,11 @@ function nameOf(exchange: string, symbol: string): string {
 function keyOf(exchange: string, symbol: string, epoch: number): string {
   return `${exchange}\n${symbol}\n${epoch}`;
 }
+
+/** All of them as one. */
+export function joined(released: readonly Leaving[]): Released {
+  return {
+    slots: released.flatMap(({ slots }) => slots),
+    leases: released.flatMap(({ leases }) => leases),
+  };
+}

@@ -6,7 +6,6 @@ import {
   beat,
   type NodeEntry,
   type NodeHoldings,
-  type Released,
   releaseNode,
 } from "../store/nodes.ts";
 import type { Config } from "../config/config.ts";
@@ -14,7 +13,7 @@ import { withDeadline } from "../policy/deadline.ts";
 import { errorText } from "../text/redact.ts";
 import { LeaseClock } from "./lease_clock.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease_times.ts";
-import { HeldLeases, LEAD, type Leaving } from "./held_leases.ts";
+import { HeldLeases, joined, LEAD, type Leaving } from "./held_leases.ts";
 import { Wants } from "./wants.ts";
 
 /** What depends on the settings, which a reload may change. */
@@ -54,6 +53,8 @@ export class NodeLeases implements Leases {
   #beats = 0;
   #released: Leaving[] = [];
   #givenUp = 0;
+  /** When the first of those that are under way was sent. Milliseconds. */
+  #hangsSinceMs = 0;
   #isWaiting = false;
   /** Why the newest try failed: it is logged only when that changes. */
   #failure: string | undefined;
@@ -169,7 +170,11 @@ export class NodeLeases implements Leases {
     const { beatMs, soonMs } = this.#times;
     this.#wake = Promise.withResolvers<void>();
     // Nobody waits for a database that hangs longer than for a try.
-    if (this.#givenUp >= GIVEN_UP_MAX) return this.#wants.give(), soonMs;
+    if (this.#givenUp >= GIVEN_UP_MAX) {
+      // What a network has dropped is never answered, and the deadline of other statements is far.
+      this.#options.archive.database.renewIfSilent?.(this.#hangsSinceMs);
+      return this.#wants.give(), soonMs;
+    }
     const sent = this.#wants.revision;
     try {
       // Where others have taken it for ended, it begins anew at once.
@@ -202,7 +207,7 @@ export class NodeLeases implements Leases {
       wanted: wanted?.symbols,
       released: released.length === 0 ? undefined : joined(released),
     });
-    this.#givenUp++;
+    if (this.#givenUp++ === 0) this.#hangsSinceMs = clock.now();
     const ended = statement.finally(() => void this.#givenUp--);
     const { signal } = this.#stopping;
     const holdings = await withDeadline(tryMs, () => ended, { clock, signal, name: "a heartbeat" });
@@ -308,11 +313,4 @@ export class NodeLeases implements Leases {
     const { name, kind, place, version } = this.#options;
     return { name, kind, place, version, settingsHash, settings, succeeds: this.#isSuccessor };
   }
-}
-
-function joined(released: readonly Leaving[]): Released {
-  return {
-    slots: released.flatMap(({ slots }) => slots),
-    leases: released.flatMap(({ leases }) => leases),
-  };
 }

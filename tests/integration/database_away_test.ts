@@ -289,3 +289,31 @@ Deno.test("connections that end while something is being written are followed by
   }));
 
 const ROUNDS = 10;
+
+Deno.test("connections that a network has forgotten are replaced when nothing comes over any of them", (t) =>
+  withServer(t, async (server) => {
+    const proxy = startSwallowingProxy(server.url);
+    const database = await openDatabase({
+      url: proxy.url,
+      dataDir: "",
+      poolMax: 2,
+      clock: systemClock,
+    });
+    try {
+      const beforeMs = systemClock.now();
+      await serverVersion(database);
+      const slow = database.run("take a moment", (sql) => sql`select pg_sleep(0.2)`);
+      database.renewIfSilent?.(beforeMs);
+      await slow;
+
+      proxy.swallow(true);
+      const lost = [0, 1, 2].map(() => assert.rejects(serverVersion(database), isAway));
+      database.renewIfSilent?.(systemClock.now() + 1);
+      await Promise.all(lost);
+      proxy.swallow(false);
+      await serverVersion(database);
+    } finally {
+      await database.close();
+      await proxy.close();
+    }
+  }));

@@ -44,10 +44,9 @@ export interface Database {
    * @throws StoreError `unavailable` while the server cannot be reached.
    */
   reach(): Promise<void>;
-  /**
-   * Resolves with an error when the embedded server has crashed. After that it answers nothing. Never resolves for a
-   * server, which is restarted from outside.
-   */
+  /** Replaces all connections to a server if none has brought an answer since then: they may be dead. Milliseconds. */
+  readonly renewIfSilent?: ((sinceMs: number) => void) | undefined;
+  /** Resolves with an error when the embedded server has crashed and answers nothing more. Never for a server. */
   readonly crashed: Promise<Error>;
   /**
    * The same database for what a visitor of the HTTP endpoints asks: such statements end sooner, and those of the archive
@@ -162,6 +161,7 @@ async function openServer(
     kind: "server",
     usesFiles: hosts.some(isSocket),
     reach: () => pool.reach(),
+    renewIfSilent: (sinceMs) => pool.renewIfSilent(sinceMs),
     crashed: new Promise(() => {}),
     writes: new KnownWrites(clock),
     close: () => pool.end(CLOSE_TIMEOUT_S),

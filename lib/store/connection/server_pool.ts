@@ -88,6 +88,8 @@ export class ServerPool {
   /** The pools that ask servers what they are. */
   readonly #asking = new Set<Sql>();
   readonly #watch: ReachWatch;
+  /** When a statement was last answered. Milliseconds. */
+  #answeredMs = -Infinity;
   #reaching: Promise<void> | undefined = undefined;
   /** `few` once a pooler has refused the others. */
   #scope: SessionScope = "all";
@@ -162,6 +164,7 @@ export class ServerPool {
       const answer = await this.#room.run(() =>
         withDeadline(timeoutMs, work, { clock, name: "a statement" })
       );
+      this.#answeredMs = clock.now();
       look.end(undefined);
       return answer;
     } catch (error) {
@@ -169,6 +172,7 @@ export class ServerPool {
       if (refusesSettings(error)) throw error;
       const isLate = error instanceof DeadlineError;
       const isAway = isLate || isConnectionLost(error);
+      if (!isAway) this.#answeredMs = clock.now();
       look.end(isAway ? { error, action } : undefined);
       // 25006, a read-only transaction: it has become a standby.
       if (pool === this.#pool && (isAway || codeOf(error) === "25006")) {
@@ -271,6 +275,11 @@ export class ServerPool {
       await sql`select 1`;
     }).finally(() => this.#reaching = undefined);
     await this.#reaching;
+  }
+
+  /** See `Database.renewIfSilent`. */
+  renewIfSilent(sinceMs: number): void {
+    if (this.#answeredMs < sinceMs) this.drop();
   }
 
   /** Closes its connections. The next statement opens others. */
