@@ -2,12 +2,7 @@
 import type { Archive } from "../archive/archive.ts";
 import type { LeaseChange, LeaseListener, Leases, LeaseStamp } from "../archive/leases.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import {
-  beat,
-  type NodeEntry,
-  type NodeHoldings,
-  releaseNode,
-} from "../store/nodes.ts";
+import { beat, type NodeEntry, type NodeHoldings, releaseNode } from "../store/nodes.ts";
 import type { Config } from "../config/config.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { errorText } from "../text/redact.ts";
