@@ -386,33 +386,24 @@ begin
 end
 $$;
 
--- As before, with the tables above.
-create or replace function titan10_relations() returns setof text language sql stable as $$
-  select unnest(array[
-    'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'changed_months',
-    'checkpoints', 'copied_series', 'egress_leases', 'events',
-    'exchanges', 'funding_checkpoints', 'funding_gaps', 'funding_holes', 'funding_rates', 'funding_revisions', 'gaps',
-    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_symbols', 'nodes', 'ohlcv', 'policy_runs',
-    'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps', 'titan10_migrations'
-  ])
-  union all select table_name from timeframes
-  union all select unnest(array[view_name, held_name]) from rollups
-$$;
-
--- Who may read or write the ledger may do the same with these tables.
-do $$
+-- Whoever may read or write a table of before may do the same with tables that are new.
+create function titan10_grant_as(known regclass, variadic added regclass[]) returns void language plpgsql as $$
 declare
   allowed record;
+  one regclass;
 begin
   for allowed in
     select distinct case grantee when 0 then 'public' else grantee::regrole::text end as role, privilege_type
     from pg_class cross join lateral aclexplode(relacl)
-    where pg_class.oid = 'checkpoints'::regclass and grantee <> relowner
+    where pg_class.oid = known and grantee <> relowner
       and privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
   loop
-    execute format('grant %s on nodes, node_symbols, egress_leases, leases to %s', allowed.privilege_type, allowed.role);
+    foreach one in array added loop
+      execute format('grant %s on %s to %s', allowed.privilege_type, one, allowed.role);
+    end loop;
   end loop;
 end
 $$;
 
-select titan10_guard_query();
+-- Who may read or write the ledger may do the same with these tables.
+select titan10_grant_as('checkpoints', 'nodes', 'node_symbols', 'egress_leases', 'leases');

@@ -84,34 +84,5 @@ execute function titan10_keep_exchange();
 create trigger keep_exchange_on_delete after delete on exchange_egress for each row
 execute function titan10_keep_exchange();
 
--- As before, with what several nodes share.
-create or replace function titan10_relations() returns setof text language sql stable as $$
-  select unnest(array[
-    'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'changed_months',
-    'checkpoints', 'copied_series', 'egress_leases', 'events', 'exchange_egress',
-    'exchanges', 'funding_checkpoints', 'funding_gaps', 'funding_holes', 'funding_rates', 'funding_revisions', 'gaps',
-    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_symbols', 'nodes', 'ohlcv', 'policy_runs',
-    'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps', 'titan10_migrations'
-  ])
-  union all select table_name from timeframes
-  union all select unnest(array[view_name, held_name]) from rollups
-$$;
-
 -- Who may read or write the state of exchanges may do the same with this table.
-do $$
-declare
-  allowed record;
-begin
-  for allowed in
-    select distinct case grantee when 0 then 'public' else grantee::regrole::text end as role, privilege_type
-    from pg_class cross join lateral aclexplode(relacl)
-    where pg_class.oid = 'exchanges'::regclass and grantee <> relowner
-      and privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-  loop
-    execute format('grant %s on exchange_egress to %s', allowed.privilege_type, allowed.role);
-  end loop;
-end
-$$;
-
--- Queries may read what is new.
-select titan10_guard_query();
+select titan10_grant_as('exchanges', 'exchange_egress');

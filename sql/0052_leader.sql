@@ -82,20 +82,7 @@ create or replace function titan10_relations() returns setof text language sql s
 $$;
 
 -- Who may read or write the alerts may do the same with these tables.
-do $$
-declare
-  allowed record;
-begin
-  for allowed in
-    select distinct case grantee when 0 then 'public' else grantee::regrole::text end as role, privilege_type
-    from pg_class cross join lateral aclexplode(relacl)
-    where pg_class.oid = 'alerts'::regclass and grantee <> relowner
-      and privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-  loop
-    execute format('grant %s on node_exchanges, alert_holds to %s', allowed.privilege_type, allowed.role);
-  end loop;
-end
-$$;
+select titan10_grant_as('alerts', 'node_exchanges', 'alert_holds');
 
 -- Queries may read what is new.
 select titan10_guard_query();
