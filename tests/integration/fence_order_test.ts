@@ -6,21 +6,11 @@ import type { Sql } from "../../lib/store/connection/sql.ts";
 import { isContested, isFenced } from "../../lib/store/connection/store_error.ts";
 import type { LeaseStamp } from "../../lib/store/lease_stamp.ts";
 import { newestPageNumber, writePage } from "../../lib/store/page_write.ts";
-import {
-  A,
-  B,
-  BTC,
-  C,
-  type LeaseScene,
-  NO_ANSWER,
-  pageOf,
-  stampOf,
-  storedValue,
-  testLeases,
-} from "../support/lease_pages.ts";
+import { A, B, BTC, C, NO_ANSWER, pageOf, stampOf, storedValue } from "../support/lease_pages.ts";
 import { untilWaiting } from "../support/row_locks.ts";
+import { testTwoPrograms, type TwoPrograms } from "../support/two_programs.ts";
 
-testLeases("the later holder's values stay", {
+testTwoPrograms("the later holder's values stay", {
   "whatever the order in which holders claim, ask and write": async (
     { first, second, isServer },
   ) => {
@@ -110,10 +100,10 @@ testLeases("the later holder's values stay", {
 function bothWays(
   what: string,
   { isThere }: { readonly isThere: boolean },
-): Readonly<Record<string, (scene: LeaseScene) => Promise<void>>> {
+): Readonly<Record<string, (scene: TwoPrograms) => Promise<void>>> {
   const [older, newer] = [{ holder: A, epoch: 2 }, { holder: B, epoch: 3 }];
   const meet = async (
-    { first, second }: LeaseScene,
+    { first, second }: TwoPrograms,
     stamps: readonly LeaseStamp[],
     isNew: boolean,
   ) => {
@@ -131,14 +121,14 @@ function bothWays(
   return Object.fromEntries([true, false].flatMap((isNew) => {
     const name = `${what}, ${isNew ? "taken for new" : "asked for again"}`;
     return [
-      [`${name}, the older one first`, async (scene: LeaseScene) => {
+      [`${name}, the older one first`, async (scene: TwoPrograms) => {
         if (!scene.isServer) return;
         const [end] = await meet(scene, [older, newer], isNew);
         assert.equal(end?.status, "fulfilled");
         assert.deepEqual(await stampOf(scene.first, BTC), newer);
         assert.equal(await storedValue(scene.first, BTC), newer.epoch);
       }],
-      [`${name}, the newer one first`, async (scene: LeaseScene) => {
+      [`${name}, the newer one first`, async (scene: TwoPrograms) => {
         if (!scene.isServer) return;
         const [end] = await meet(scene, [newer, older], isNew);
         assert.ok(isFenced((end as PromiseRejectedResult | undefined)?.reason));

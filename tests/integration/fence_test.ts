@@ -16,14 +16,13 @@ import {
   B,
   BTC,
   C,
-  type LeaseScene,
   MINUTE_MS,
   NO_ANSWER,
   pageOf,
   START_MS,
   storedValue,
-  testLeases,
 } from "../support/lease_pages.ts";
+import { testTwoPrograms, type TwoPrograms } from "../support/two_programs.ts";
 
 /** All that is told of a series or a perpetual by one statement. */
 const WRITES: Readonly<
@@ -73,11 +72,11 @@ const WRITES: Readonly<
     }),
 };
 
-const TESTS: Readonly<Record<string, (scene: LeaseScene) => Promise<void>>> = {
+const TESTS: Readonly<Record<string, (scene: TwoPrograms) => Promise<void>>> = {
   ...Object.fromEntries(
     Object.entries(WRITES).map((
       [name, write],
-    ) => [name, ({ first, second }: LeaseScene) => tryAll(write, first, second)]),
+    ) => [name, ({ first, second }: TwoPrograms) => tryAll(write, first, second)]),
   ),
 
   "a lease gets an epoch above all that was written": async ({ first }) => {
@@ -226,4 +225,4 @@ async function allRows({ sql }: Database): Promise<readonly string[]> {
   return rows.map(({ row }) => row);
 }
 
-testLeases("an older lease stores nothing", TESTS);
+testTwoPrograms("an older lease stores nothing", TESTS);

@@ -1,69 +1,26 @@
 /** An answer that was asked for earlier never takes back values that were asked for later, whoever writes last. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { ingestPage } from "../../lib/fetch/page.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { isContested } from "../../lib/store/connection/store_error.ts";
 import { newestPageNumber, type PageWrite, writePage } from "../../lib/store/page_write.ts";
-import {
-  assertSameCandles,
-  binanceAt,
-  emptyDatabase,
-  openTestArchive,
-} from "../support/local_archive.ts";
+import { assertSameCandles, binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { testClock } from "../support/test_clock.ts";
-import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
+import { testTwoPrograms, type TwoPrograms } from "../support/two_programs.ts";
 
 const MINUTE_MS = 60_000;
 const MINUTE = parseTimeframe("1m");
 const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: MINUTE } as const;
 const CLOSE_MS = Date.UTC(2024, 2, 15, 13);
 
-/** A program with its own connections: it knows of the pages of others only what it reads. */
-interface Scene {
-  readonly first: Database;
-  /** The same as the first one where a database can be opened only once. */
-  readonly second: Database;
-  readonly isServer: boolean;
-}
-
-for (const kind of DATABASE_KINDS) {
-  Deno.test(`a newer answer stays on a database that is ${kind}`, async (t) => {
-    const opened = await openTestDatabase(kind);
-    if (opened === undefined) {
-      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
-      return;
-    }
-    const { database: first, url } = opened;
-    const second = url === undefined
-      ? first
-      : await openDatabase({ url, dataDir: "", poolMax: 3, clock: systemClock });
-    try {
-      await migrate(first, await readMigrations());
-      for (const [name, test] of Object.entries(TESTS)) {
-        await t.step(name, async () => {
-          await emptyDatabase(first);
-          await ensureCandleTables(first, [MINUTE]);
-          await test({ first, second, isServer: url !== undefined });
-        });
-      }
-    } finally {
-      if (second !== first) await second.close();
-      await opened.drop();
-    }
-  });
-}
-
-const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+const TESTS: Readonly<Record<string, (scene: TwoPrograms) => Promise<void>>> = {
   "whatever the order in which programs ask and write": async ({ first, second, isServer }) => {
     const programs = [first, second, first];
     // Each number is a step of that program: it asks, or it writes what it was answered.
@@ -205,6 +162,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(await storedValue(first), 2);
   },
 };
+
+testTwoPrograms("a newer answer stays", TESTS);
 
 function pageOf(value: number, openTimeMs = CLOSE_MS): PageWrite {
   const text = String(value);

@@ -1,14 +1,9 @@
-/** Pages of leases, on a database that two programs have open. @module */
-import { systemClock } from "../../lib/clock.ts";
+/** Pages of leases. @module */
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
-import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import type { LeaseStamp } from "../../lib/store/lease_stamp.ts";
 import type { PageWrite } from "../../lib/store/page_write.ts";
-import { emptyDatabase } from "./local_archive.ts";
-import { DATABASE_KINDS, openTestDatabase } from "./test_database.ts";
 
 export const MINUTE_MS = 60_000;
 export const START_MS = Date.UTC(2024, 0, 1);
@@ -23,47 +18,6 @@ export const [A, B, C] = [1, 2, 3].map((node) => `00000000-0000-4000-8000-000000
   string,
   string,
 ];
-
-export interface LeaseScene {
-  readonly first: Database;
-  /** Of a program of its own; the same as the first one where a database can be opened only once. */
-  readonly second: Database;
-  readonly isServer: boolean;
-}
-
-/** Runs each test on each kind of database. */
-export function testLeases(
-  what: string,
-  tests: Readonly<Record<string, (scene: LeaseScene) => Promise<void>>>,
-): void {
-  for (const kind of DATABASE_KINDS) {
-    Deno.test(`${what} on a database that is ${kind}`, async (t) => {
-      const opened = await openTestDatabase(kind);
-      if (opened === undefined) {
-        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
-        return;
-      }
-      const { database: first, url } = opened;
-      const second = url === undefined
-        ? first
-        : await openDatabase({ url, dataDir: "", poolMax: 3, clock: systemClock });
-      try {
-        await migrate(first, await readMigrations());
-        for (const [name, test] of Object.entries(tests)) {
-          await t.step(name, async () => {
-            await emptyDatabase(first);
-            await first.sql`truncate imports cascade`;
-            await ensureCandleTables(first, [BTC.timeframe]);
-            await test({ first, second, isServer: url !== undefined });
-          });
-        }
-      } finally {
-        if (second !== first) await second.close();
-        await opened.drop();
-      }
-    });
-  }
-}
 
 export const NO_ANSWER: PageWrite = {
   candles: [],
