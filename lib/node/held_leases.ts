@@ -47,11 +47,6 @@ export class HeldLeases {
     return this.#stamps.get(exchange)?.get(symbol);
   }
 
-  /** How many symbols are held. */
-  get size(): number {
-    return [...this.#shares.values()].reduce((sum, { epochs }) => sum + epochs.size, 0);
-  }
-
   /** Takes over what the database says that `node` holds. `isWanted` says what the node would hold. */
   apply(
     holdings: NodeHoldings,

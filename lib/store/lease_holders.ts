@@ -21,7 +21,7 @@ export async function readSlotHolders(database: Database): Promise<readonly Slot
     >`
       select lease.exchange, lease.egress, nodes.node, nodes.name, nodes.seen
       from egress_leases as lease join nodes on nodes.node = lease.holder
-      where nodes.until > clock_timestamp() and not nodes.leaving`;
+      where lease.holder in (select node from titan10_live_nodes(clock_timestamp()))`;
     return rows.map(({ seen, ...row }) => ({ ...row, seenMs: epochMs(seen) ?? 0 }));
   });
 }
@@ -34,7 +34,8 @@ export async function readSymbolHolders(
   return await database.run("read which nodes ask for symbols", async (sql) => {
     const rows = await sql<{ symbol: string; name: string }[]>`
       select lease.symbol, nodes.name from leases as lease join nodes on nodes.node = lease.holder
-      where lease.exchange = ${exchange} and nodes.until > clock_timestamp() and not nodes.leaving`;
+      where lease.exchange = ${exchange}
+        and lease.holder in (select node from titan10_live_nodes(clock_timestamp()))`;
     return new Map(rows.map(({ symbol, name }) => [symbol, name]));
   });
 }
@@ -43,8 +44,7 @@ export async function readSymbolHolders(
 export async function hasLiveDaemon(database: Database): Promise<boolean> {
   return await database.run("read whether a daemon lives", async (sql) => {
     const [row] = await sql<{ lives: boolean }[]>`
-      select exists (
-        select from nodes where kind = 'daemon' and until > clock_timestamp() and not leaving) as lives`;
+      select exists (select from titan10_live_nodes(clock_timestamp()) where kind = 'daemon') as lives`;
     return row?.lives === true;
   });
 }
@@ -64,6 +64,7 @@ export async function readNodePlaces(
   return await database.run("read the nodes of this machine", async (sql) => {
     return await sql<NodePlace[]>`
       select node, substr(place, length(${machine}) + 2) as address from nodes
-      where starts_with(place, ${`${machine} `}) and until > clock_timestamp() and not leaving`;
+      where starts_with(place, ${`${machine} `})
+        and node in (select node from titan10_live_nodes(clock_timestamp()))`;
   });
 }
