@@ -299,7 +299,9 @@ async function stuckOnce(fault: { readonly struck: number }, { log }: Start): Pr
 /** Resolves when upkeep waits for the lock. */
 async function waiting({ sql }: Database, log: JobLog): Promise<void> {
   await until("upkeep to wait for the lock", async () => {
-    const rows = await sql`select from pg_locks where locktype = 'advisory' and not granted`;
+    const rows = await sql`
+      select from pg_locks join pg_stat_activity using (pid)
+      where locktype = 'advisory' and not granted and datname = current_database()`;
     assert.equal(log.count("upkeep"), 0, "it has ended without the lock");
     return rows.length > 0;
   });

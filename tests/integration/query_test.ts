@@ -255,7 +255,8 @@ async function attack(
     select (select count(*)::int from exchanges) as exchanges, session_user = current_user as is_login,
            (select count(*)::int from checkpoints) as checkpoints,
            current_setting('transaction_read_only') as read_only, current_user::text as login,
-           (select count(*)::int from pg_locks where locktype = 'advisory') as locks,
+           (select count(*)::int from pg_locks where locktype = 'advisory'
+             and database = (select oid from pg_database where datname = current_database())) as locks,
            (select count(*)::int from pg_largeobject_metadata) as objects`;
   assert.deepEqual({ ...row, queryOwner }, {
     exchanges: 0,

@@ -70,7 +70,8 @@ Deno.test("a statement whose connection is ended fails with the server's own wor
     );
     await untilFound(
       admin,
-      "select from pg_stat_activity where query like '%pg_sleep(60)' and state = 'active'",
+      `select from pg_stat_activity
+       where datname = current_database() and query like '%pg_sleep(60)' and state = 'active'`,
     );
     await admin.unsafe(TERMINATE);
     await rejected;
