@@ -8,7 +8,7 @@ import {
 import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import { isContract } from "../../lib/market/symbol.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
-import { type Running, start } from "../support/program.ts";
+import { type NewerProgram, type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 import { BINANCE, dialectOf } from "./exchange_class.ts";
 import { marketsOf, type SecondMarket } from "./local_markets.ts";
@@ -238,6 +238,8 @@ interface ProgramOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly openFilesMax: number | undefined;
+  /** What is started, asked at each start. @default the program that is tested */
+  readonly programNow?: () => NewerProgram | undefined;
 }
 
 /** The program of a scene: started again where it ended because a fault ended it, and only then. */
@@ -258,8 +260,8 @@ export class ProgramKeeper {
   /** Starts the daemon unless it runs. */
   start(): void {
     if (this.#running !== undefined) return;
-    const { cwd, env } = this.#options;
-    const running = start(["run"], { cwd, env });
+    const { cwd, env, programNow } = this.#options;
+    const running = start(["run"], { cwd, env, program: programNow?.() });
     this.#running = running;
     this.#limitFiles(running.pid);
     void running.ended.then(({ code, signal }) => {

@@ -10,8 +10,16 @@
 import { parseArgs } from "node:util";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { startPostgres } from "../support/postgres_server.ts";
+import { RUNS_SOURCES } from "../support/program.ts";
 import { type NodesOutcome, runNodes } from "./run.ts";
-import { type NodesSchedule, PROMOTION, scheduleOf, scheduleText, TROUBLES } from "./schedule.ts";
+import {
+  type NodesSchedule,
+  PROMOTION,
+  scheduleOf,
+  scheduleText,
+  TROUBLES,
+  UPGRADES,
+} from "./schedule.ts";
 import type { ServerOfSchedule } from "./schedule.ts";
 import { canPromote, makeTemplate, serverOf } from "./servers.ts";
 
@@ -43,7 +51,8 @@ const { values } = parseArgs({
 const seeds = seedsOf(values.seeds ?? "1..8");
 const [chosen, leftOut] = [namesOf(values.only), namesOf(values.without)];
 const isWanted = (name: string): boolean =>
-  chosen?.includes(name) !== false && leftOut?.includes(name) !== true;
+  chosen?.includes(name) !== false && leftOut?.includes(name) !== true &&
+  (RUNS_SOURCES || !UPGRADES.some((one) => one === name));
 const parallel = Number(values.parallel ?? 2);
 if (!(parallel >= 1)) throw new RangeError("Cannot run: --parallel takes a number");
 
@@ -110,7 +119,7 @@ function count(outcome: Partial<NodesOutcome>): void {
 
 function namesOf(list: string | undefined): readonly string[] | undefined {
   const names = list?.split(",").map((name) => name.trim());
-  const known = [...Object.keys(TROUBLES), PROMOTION];
+  const known = [...Object.keys(TROUBLES), PROMOTION, ...UPGRADES];
   const unknown = names?.filter((name) => !known.includes(name)) ?? [];
   if (unknown.length > 0) {
     throw new RangeError(`No such trouble: ${unknown.join(", ")}. There are: ${known.join(", ")}`);

@@ -23,6 +23,7 @@ import {
 } from "./scene.ts";
 import type { NodesSchedule } from "./schedule.ts";
 import { strike } from "./troubles.ts";
+import { forgetUpgrade } from "./upgrade.ts";
 
 export interface NodesOutcome extends Verdict {
   /** True values that an older one has replaced. */
@@ -253,6 +254,8 @@ async function judge(
     const putBack = await judgePutBack(database, exchange);
     // Bans of addresses that no node has any more are honoured by who comes next.
     if (scene.banned.size > 0) await database.sql`delete from exchange_egress`;
+    // It is the version of before that judges.
+    if (scene.installed !== undefined) await forgetUpgrade(database);
     const later = { ms: 0 };
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + later.ms };
     const archive = await openTestArchive(database, variables, clock);

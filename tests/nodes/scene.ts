@@ -9,6 +9,7 @@ import {
 } from "../support/local_exchange/faulty_exchange.ts";
 import { startSwallowingProxy, type SwallowingProxy } from "../support/swallowing_proxy.ts";
 import { startWebhook, type TestWebhook } from "../support/webhook.ts";
+import type { NewerProgram } from "../support/program.ts";
 import type { Pardon } from "./asked.ts";
 import type { NodesSchedule } from "./schedule.ts";
 
@@ -31,6 +32,8 @@ export interface Node {
   env: Readonly<Record<string, string>>;
   /** The process; another one then. */
   keeper: ProgramKeeper;
+  /** Resolves when nothing befalls it that was to befall it so far. */
+  free: Promise<void>;
 }
 
 export interface NodesScene {
@@ -46,6 +49,8 @@ export interface NodesScene {
   readonly pardons: Pardon[];
   /** Addresses that the exchange answers no more. */
   readonly banned: Set<string>;
+  /** What is installed where the nodes run, if not the program that is tested. */
+  installed: NewerProgram | undefined;
   /** Ends of processes that nobody asked for. */
   readonly crashes: string[];
   readonly cwd: string;
@@ -121,12 +126,14 @@ export async function openScene(
     ...{ schedule, exchange, refusing, symbols, webhook, server, nodes, crashes, cwd, startMs },
     pardons: [],
     banned: new Set(),
+    installed: undefined,
     envOf,
     variables: { ...variables, EXCHANGES: "binance" },
     addNode(egress, changed = {}): Node {
       const proxy = server.promote === undefined ? startSwallowingProxy(server.nodeUrl) : undefined;
       const env = { ...envOf(egress, proxy?.url ?? server.nodeUrl), ...changed };
-      const node = { egress, proxy, env, keeper: keeperOf(cwd, env) };
+      const keeper = keeperOf(scene, env);
+      const node = { egress, proxy, env, keeper, free: Promise.resolve() };
       node.keeper.start();
       nodes.push(node);
       return node;
@@ -138,14 +145,16 @@ export async function openScene(
       await webhook.close();
       await exchange.close();
       await refusing.close();
+      await scene.installed?.remove();
       await Deno.remove(cwd, { recursive: true });
     },
   };
   return scene;
 }
 
-function keeperOf(cwd: string, env: Readonly<Record<string, string>>): ProgramKeeper {
-  return new ProgramKeeper({ cwd, env, openFilesMax: undefined });
+function keeperOf(scene: NodesScene, env: Node["env"]): ProgramKeeper {
+  const programNow = (): NewerProgram | undefined => scene.installed;
+  return new ProgramKeeper({ cwd: scene.cwd, env, openFilesMax: undefined, programNow });
 }
 
 export function httpOf({ env }: Pick<Node, "env">): string {
@@ -153,11 +162,19 @@ export function httpOf({ env }: Pick<Node, "env">): string {
 }
 
 /** Starts a node with other settings, or at another place. */
-export function startAnew({ cwd, crashes }: NodesScene, node: Node, changed: Node["env"]): void {
-  crashes.push(...node.keeper.crashes);
+export function startAnew(scene: NodesScene, node: Node, changed: Node["env"]): void {
+  scene.crashes.push(...node.keeper.crashes);
   node.env = { ...node.env, ...changed };
-  node.keeper = keeperOf(cwd, node.env);
+  node.keeper = keeperOf(scene, node.env);
   node.keeper.start();
+}
+
+/** Does something to nodes when nothing else befalls any of them, and lets nothing befall them meanwhile. */
+export async function inTurn(nodes: readonly Node[], act: () => Promise<void>): Promise<void> {
+  const before = nodes.map(({ free }) => free);
+  const acting = Promise.all(before).then(act);
+  for (const node of nodes) node.free = acting.catch(() => {});
+  await acting;
 }
 
 function settingsOf(

@@ -56,7 +56,18 @@ export const TROUBLES = {
 /** A standby becomes the primary while a node is killed. */
 export const PROMOTION = "promotion";
 
-export type TroubleName = keyof typeof TROUBLES | typeof PROMOTION;
+/** One node after the other is started anew as a later version: all of them, or all but the one that is left alone. */
+export const UPGRADES = ["rolling upgrade", "half a rolling upgrade"] as const;
+
+/** Between two of these starts. Milliseconds. */
+const UPGRADE_PAUSE_MS = [0, 4_000] as const;
+
+const UPGRADES_SHARE = 0.2;
+
+export type TroubleName =
+  | keyof typeof TROUBLES
+  | typeof PROMOTION
+  | typeof UPGRADES[number];
 
 /** The last trouble begins before this. */
 const BEGINS_MS = 4_000;
@@ -103,11 +114,19 @@ export function scheduleOf(
     const atMs = (steps.find(({ node }) => node !== safe)?.atMs ?? 0) + random.whole(0, 18_000);
     steps.push({ trouble: PROMOTION, node: safe, atMs, forMs: 0 });
   }
+  const symbols = random.whole(4, 7);
+  const upgrades = server === "promoted" ? [] : UPGRADES.filter(isWanted);
+  if (upgrades.length > 0 && (random.next() < UPGRADES_SHARE || steps.length === 0)) {
+    const atMs = random.whole(0, BEGINS_MS);
+    const [least, most] = UPGRADE_PAUSE_MS;
+    const forMs = random.whole(least, most);
+    steps.push({ trouble: random.pick(upgrades), node: safe, atMs, forMs });
+  }
   return {
     seed,
     server,
     egresses,
-    symbols: random.whole(4, 7),
+    symbols,
     steps: steps.sort((a, b) => a.atMs - b.atMs),
   };
 }
@@ -131,7 +150,8 @@ function stepOf(trouble: keyof typeof TROUBLES, node: number, random: Random): S
 }
 
 function isLong(name: TroubleName): boolean {
-  return name !== PROMOTION && (TROUBLES[name] as TroubleKind).isLong === true;
+  return name in TROUBLES &&
+    (TROUBLES[name as keyof typeof TROUBLES] as TroubleKind).isLong === true;
 }
 
 function isCommon(name: keyof typeof TROUBLES): boolean {

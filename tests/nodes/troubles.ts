@@ -5,11 +5,12 @@ import { openDatabase } from "../../lib/store/connection/database.ts";
 import { freePort } from "../faults/scene.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { start } from "../support/program.ts";
-import { type Node, type NodesScene, startAnew } from "./scene.ts";
-import { PROMOTION, type Step, type TroubleName } from "./schedule.ts";
+import { inTurn, type Node, type NodesScene, startAnew } from "./scene.ts";
+import { PROMOTION, type Step, type TroubleName, TROUBLES } from "./schedule.ts";
+import { upgradeAll } from "./upgrade.ts";
 
 type End = () => Promise<void> | void;
-type Begin = (scene: NodesScene, node: Node) => Promise<End> | End;
+type Begin = (scene: NodesScene, node: Node, forMs: number) => Promise<End> | End;
 
 /** Addresses of what joins the nodes for a while. */
 const JOINING = "127.0.0.8";
@@ -25,11 +26,20 @@ const UNSTORED_MS = 6_000;
 const LOST_MS = 15_000;
 
 /** Lets a step befall its node, and resolves when it is over. */
-export async function strike(scene: NodesScene, { trouble, node: at, forMs }: Step): Promise<void> {
-  const node = scene.nodes[at];
-  if (node === undefined) throw new RangeError(`There is no node ${at}`);
+export async function strike(scene: NodesScene, step: Step): Promise<void> {
+  const node = scene.nodes[step.node];
+  if (node === undefined) throw new RangeError(`There is no node ${step.node}`);
+  // What befalls no node of its own waits for none.
+  await inTurn(isCommon(step.trouble) ? [] : [node], () => strikeNode(scene, node, step));
+}
+
+async function strikeNode(
+  scene: NodesScene,
+  node: Node,
+  { trouble, forMs }: Step,
+): Promise<void> {
   const sinceMs = systemClock.now();
-  const end = await TROUBLES_BEGIN[trouble](scene, node);
+  const end = await TROUBLES_BEGIN[trouble](scene, node, forMs);
   await systemClock.sleep(forMs);
   await end();
   const { visitor, beforeMs } = LOSSES[trouble]?.(node) ?? {};
@@ -129,7 +139,19 @@ const TROUBLES_BEGIN: Readonly<Record<TroubleName, Begin>> = {
     await server.promote?.();
     return () => {};
   },
+  "rolling upgrade": async (scene, safe, pauseMs) => {
+    await upgradeAll(scene, { safe, isWhole: true, pauseMs });
+    return () => {};
+  },
+  "half a rolling upgrade": async (scene, safe, pauseMs) => {
+    await upgradeAll(scene, { safe, isWhole: false, pauseMs });
+    return () => {};
+  },
 };
+
+function isCommon(name: TroubleName): boolean {
+  return !(name in TROUBLES) || "isCommon" in TROUBLES[name as keyof typeof TROUBLES];
+}
 
 /** Behind a hanging server a stop takes as long as it takes. */
 function stopped({ keeper }: Node, restart: () => void): End {
@@ -144,7 +166,8 @@ function stopped({ keeper }: Node, restart: () => void): End {
 function oneShot(scene: NodesScene): End {
   const { cwd, server, crashes } = scene;
   const { HTTP_PORT: _, ...env } = scene.envOf(ONE_SHOT, server.nodeUrl);
-  const running = start(["backfill"], { cwd, env: { ...env, EXCHANGES: "binance" } });
+  const program = scene.installed;
+  const running = start(["backfill"], { cwd, env: { ...env, EXCHANGES: "binance" }, program });
   return async () => {
     running.kill("SIGTERM");
     const { code } = await running.ended;

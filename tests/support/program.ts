@@ -18,18 +18,58 @@ export interface Running {
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The compiled program where TITAN10_BINARY names one, else the sources as the task `titan10` runs them. */
-async function findCommandLine(): Promise<readonly [string, readonly string[]]> {
+type CommandLine = readonly [string, readonly string[]];
+
+/** The compiled program where TITAN10_BINARY names one, else the sources. */
+async function findCommandLine(): Promise<CommandLine> {
   const binary = Deno.env.get("TITAN10_BINARY");
-  if (binary !== undefined && binary !== "") return [binary, []];
-  const config = `${PROJECT}deno.json`;
+  return binary !== undefined && binary !== "" ? [binary, []] : await sourcesLine(PROJECT);
+}
+
+/** Sources as the task `titan10` runs them. */
+async function sourcesLine(project: string): Promise<CommandLine> {
+  const config = `${project}deno.json`;
   const { tasks } = JSON.parse(await Deno.readTextFile(config));
   const words = (tasks.titan10.command as string).split(" ");
   const flags = words.filter((word) => word.startsWith("--"));
-  return [Deno.execPath(), ["run", "--quiet", "--config", config, ...flags, `${PROJECT}main.ts`]];
+  return [Deno.execPath(), ["run", "--quiet", "--config", config, ...flags, `${project}main.ts`]];
 }
 
 const COMMAND_LINE = await findCommandLine();
+
+/** Whether it is the sources that run: of these alone there can be another version. */
+export const RUNS_SOURCES = COMMAND_LINE[1].length > 0;
+
+/** The program with further migrations: what a later version is to this one. */
+export interface NewerProgram {
+  readonly commandLine: CommandLine;
+  remove(): Promise<void>;
+}
+
+/**
+ * Makes a later version of the sources.
+ *
+ * @param migrations texts by file name, `0099_more.sql`, each later than those that there are
+ */
+export async function makeNewerProgram(
+  migrations: Readonly<Record<string, string>>,
+): Promise<NewerProgram> {
+  const folder = `${await Deno.makeTempDir({ prefix: "titan10-newer-" })}/`;
+  for (const name of ["main.ts", "deno.json", "deno.lock", "lib", "node_modules"]) {
+    await Deno.symlink(`${PROJECT}${name}`, `${folder}${name}`);
+  }
+  await Deno.mkdir(`${folder}sql`);
+  for await (const { name } of Deno.readDir(`${PROJECT}sql`)) {
+    await Deno.symlink(`${PROJECT}sql/${name}`, `${folder}sql/${name}`);
+  }
+  for (const [name, text] of Object.entries(migrations)) {
+    await Deno.writeTextFile(`${folder}sql/${name}`, text);
+  }
+  return {
+    commandLine: await sourcesLine(folder),
+    remove: () => Deno.remove(folder, { recursive: true }),
+  };
+}
 
 /** What starts the program, without its own arguments. */
 export function commandLine(): readonly string[] {
@@ -42,11 +82,13 @@ export const FAKED_TIME: readonly string[] = ["LD_PRELOAD", "FAKETIME", "FAKETIM
 
 /** Starts the program with nothing in its environment but what it is given. */
 export function start(args: readonly string[], options: StartOptions): Running {
-  const [command, first] = COMMAND_LINE;
+  const [command, first] = options.program?.commandLine ?? COMMAND_LINE;
   return startProcess([command, ...first, ...args], options);
 }
 
 interface StartOptions {
+  /** @default the program that is tested */
+  readonly program?: NewerProgram | undefined;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd: string;
 }
@@ -121,7 +163,7 @@ function startProcess(
 /** Runs the program to its end. */
 export async function run(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
+  options: StartOptions,
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const program = start(args, options);
   const { code } = await program.ended;
