@@ -62,10 +62,12 @@ when (new.epoch > old.epoch) execute function titan10_raise_epoch();
 
 drop function titan10_store_funding(text, text, text, float8[], numeric[], float8, float8, float8);
 
--- As before, and refused, as a page of candles is, where a later holder of the lease has written.
+-- As before, and refused, as a page of candles is, where a later holder of the lease has written. A program that was started before
+-- this migration, and runs on, knows of no leases and calls it without them.
 create function titan10_store_funding(
   of_exchange text, of_symbol text, of_market text, times_ms float8[], given numeric[],
-  answered_since_ms float8, answered_until_ms float8, reach_ms float8, of_epoch bigint, of_holder uuid
+  answered_since_ms float8, answered_until_ms float8, reach_ms float8,
+  of_epoch bigint default null, of_holder uuid default null
 ) returns table (added bigint, revised bigint) language plpgsql volatile as $$
 declare
   answered constant tstzmultirange := case
