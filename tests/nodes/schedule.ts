@@ -149,13 +149,19 @@ function stepOf(trouble: keyof typeof TROUBLES, node: number, random: Random): S
   return { trouble, node, atMs: random.whole(0, BEGINS_MS), forMs: random.whole(least, most) };
 }
 
-function isLong(name: TroubleName): boolean {
-  return name in TROUBLES &&
-    (TROUBLES[name as keyof typeof TROUBLES] as TroubleKind).isLong === true;
+function kindOf(name: TroubleName): TroubleKind {
+  return name in TROUBLES
+    ? TROUBLES[name as keyof typeof TROUBLES]
+    : { forMs: [0, 0], isCommon: true };
 }
 
-function isCommon(name: keyof typeof TROUBLES): boolean {
-  return (TROUBLES[name] as TroubleKind).isCommon === true;
+function isLong(name: TroubleName): boolean {
+  return kindOf(name).isLong === true;
+}
+
+/** Whether it befalls no node of its own. */
+export function isCommon(name: TroubleName): boolean {
+  return kindOf(name).isCommon === true;
 }
 
 /** One line a step, for whoever has to find out what went wrong. */

@@ -6,7 +6,7 @@ import { freePort } from "../faults/scene.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { start } from "../support/program.ts";
 import { inTurn, type Node, type NodesScene, startAnew } from "./scene.ts";
-import { PROMOTION, type Step, type TroubleName, TROUBLES } from "./schedule.ts";
+import { isCommon, PROMOTION, type Step, type TroubleName } from "./schedule.ts";
 import { upgradeAll } from "./upgrade.ts";
 
 type End = () => Promise<void> | void;
@@ -148,10 +148,6 @@ const TROUBLES_BEGIN: Readonly<Record<TroubleName, Begin>> = {
     return () => {};
   },
 };
-
-function isCommon(name: TroubleName): boolean {
-  return !(name in TROUBLES) || "isCommon" in TROUBLES[name as keyof typeof TROUBLES];
-}
 
 /** Behind a hanging server a stop takes as long as it takes. */
 function stopped({ keeper }: Node, restart: () => void): End {

@@ -4,7 +4,7 @@ import type { LoggedRequest } from "../../lib/local_exchange/request.ts";
 import { market } from "../../lib/local_exchange/local_symbol.ts";
 import { askedTwice, longestUnpolled } from "../nodes/asked.ts";
 import { toldTwice } from "../nodes/posts.ts";
-import { PROMOTION, scheduleOf, TROUBLES } from "../nodes/schedule.ts";
+import { isCommon, PROMOTION, scheduleOf, TROUBLES, UPGRADES } from "../nodes/schedule.ts";
 
 const NOW_MS = Date.UTC(2024, 5, 1, 12);
 const SINCE_MS = Date.UTC(2024, 4, 31);
@@ -88,9 +88,7 @@ Deno.test("in every schedule one node is left alone, and two hundred have each t
   const seen = new Set<string>();
   for (let seed = 1; seed <= 200; seed++) {
     const schedule = scheduleOf(seed, { servers: ["server", "pgbouncer", "promoted"] });
-    const own = schedule.steps.filter(({ trouble }) =>
-      trouble !== PROMOTION && !("isCommon" in TROUBLES[trouble])
-    );
+    const own = schedule.steps.filter(({ trouble }) => !isCommon(trouble));
     const struck = new Set(own.map(({ node }) => node));
     assert(struck.size < schedule.egresses.length, `seed ${seed}`);
     for (const { trouble } of schedule.steps) seen.add(trouble);
@@ -105,6 +103,7 @@ Deno.test("in every schedule one node is left alone, and two hundred have each t
   const all = [
     ...Object.keys(TROUBLES),
     PROMOTION,
+    ...UPGRADES,
     "server",
     "pgbouncer",
     "promoted",
