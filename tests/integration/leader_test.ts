@@ -1,6 +1,7 @@
 /** Several nodes on one archive: one of them judges, posts and drops, by what all of them know, whoever comes and goes. @module */
 import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerting.ts";
+import type { WatchedStreams } from "../../lib/alert/conditions.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import type { Leases } from "../../lib/archive/leases.ts";
 import { sharedSettings } from "../../lib/config/shared_settings.ts";
@@ -32,6 +33,7 @@ import {
 } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { holdTable, untilWaiting } from "../support/row_locks.ts";
+import { DENIED_PAGES } from "../faults/refusing_answers.ts";
 import { startReceivers } from "../support/receivers.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
@@ -87,6 +89,8 @@ interface Node {
   readonly archive: Archive & { readonly lines: readonly string[] };
   readonly alerts: Alerts;
   readonly share: Share;
+  /** How the node's streams are. */
+  stream: ReturnType<WatchedStreams["state"]>;
   /** One tick, judged by every node, whether or not it leads: only the leader's judgement counts. */
   readonly tick: () => Promise<void>;
   readonly takeStock: () => Promise<void>;
@@ -467,6 +471,125 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     },
 };
 
+/** What befalls one node, or one symbol, for as long as it lasts. */
+interface Ill {
+  /** Call before each tick with the node that is at the egress in trouble. */
+  readonly hold: (node: Node) => void;
+  readonly end: () => void;
+}
+
+const ILLS: Readonly<Record<string, (scene: Scene) => Ill>> = {
+  breaker_open: ({ elsewhere }) => {
+    const fault = elsewhere.faults.add({ fault: { kind: "status", status: 500 } });
+    return { hold: () => {}, end: () => fault.remove() };
+  },
+
+  access_denied: ({ elsewhere }) => {
+    const fault = elsewhere.faults.add({ fault: DENIED_PAGES.at(-1)! });
+    return { hold: () => {}, end: () => fault.remove() };
+  },
+
+  stale: ({ exchange, elsewhere }) => {
+    const faults = [exchange, elsewhere].map(({ faults }) =>
+      faults.add({ when: { symbol: "SOL/USDT" }, fault: { kind: "status", status: 500 } })
+    );
+    return { hold: () => {}, end: () => faults.forEach((fault) => fault.remove()) };
+  },
+
+  stream_down: ({ now }) => {
+    let sinceMs: number | undefined = now();
+    return {
+      hold: (node) => {
+        const lastEnd = { reason: "server", why: "1006" };
+        node.stream = sinceMs === undefined
+          ? { kind: "up", unsteadySinceMs: undefined, sinceMs: now(), lastEnd }
+          : { kind: "down", unsteadySinceMs: sinceMs, sinceMs, lastEnd };
+      },
+      end: () => sinceMs = undefined,
+    };
+  },
+
+  polls_skipped: ({ now }) => {
+    let lasts = true;
+    return {
+      hold: ({ archive }) => archive.exchanges[0]!.work.skippedPolls.note(now(), lasts),
+      end: () => lasts = false,
+    };
+  },
+};
+
+/** An alert of one node begins, its leaders and its node come and go, and it ends. */
+async function outlives(scene: Scene, start: (scene: Scene) => Ill): Promise<void> {
+  const at = { EXCHANGE_BINANCE: binanceAt(scene.elsewhere) };
+  let ill: Ill | undefined;
+  const turns = async (count: number, { well, sick }: {
+    readonly well?: Node;
+    readonly sick?: Node;
+  }): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) {
+      scene.pass(2 * MINUTE_MS);
+      if (sick !== undefined) ill?.hold(sick);
+      // The sick one first: what it knows is judged in the same tick.
+      await scene.tick(...[sick, well].filter((node) => node !== undefined));
+    }
+  };
+  const first = await scene.join("a");
+  const variables = { ...at, BREAKER_FAILURES: "2" };
+  const sick = await scene.join("b", variables);
+  await scene.settle(first, sick);
+  await turns(3, { well: first, sick });
+  assert.deepEqual(scene.webhook.posts, []);
+  ill = start(scene);
+  await turns(8, { well: first, sick });
+  const states = (): readonly unknown[] => scene.webhook.posts.map(({ state }) => state);
+  assert.deepEqual(states(), ["firing"]);
+
+  await first.share.lease.expire();
+  const second = await scene.join("c");
+  await scene.settle(sick, second);
+  assert.equal(sick.share.isLeader, true);
+  await turns(2, { well: second, sick });
+  await sick.share.lease.expire();
+  await scene.settle(second);
+  assert.equal(second.share.isLeader, true);
+  await turns(2, { well: second });
+  const next = await scene.join("b", variables);
+  await scene.settle(second, next);
+  await turns(2, { well: second, sick: next });
+  await second.share.lease.end();
+  const third = await scene.join("d");
+  await scene.settle(next, third);
+  assert.equal(next.share.isLeader, true);
+  await turns(2, { well: third, sick: next });
+  // Who led first wakes, and believes to lead still.
+  await scene.tick(first);
+  assert.deepEqual(states(), ["firing"]);
+
+  // What is known of those that are gone does not count any more by now.
+  await longAgo(scene, "node_exchanges", "at");
+  ill.end();
+  await turns(6, { well: third, sick: next });
+  assert.deepEqual(states(), ["firing", "resolved"]);
+  assert.equal(new Set(scene.webhook.posts.map(({ id }) => id)).size, 1);
+}
+
+for (const [alert, start] of Object.entries(ILLS)) {
+  Deno.test(`${alert} of one node is told of once when it begins and once when it ends, whoever comes, goes and leads`, async (t) => {
+    const test = await openTestDatabase("postgres");
+    if (test === undefined) {
+      return void await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    }
+    try {
+      await withScene(test.database, async (scene) => {
+        await outlives(scene, start);
+        assert.deepEqual([...new Set(scene.webhook.posts.map((post) => post["alert"]))], [alert]);
+      });
+    } finally {
+      await test.drop();
+    }
+  });
+}
+
 Deno.test("several nodes judge an archive as one", async (t) => {
   const test = await openTestDatabase("postgres");
   if (test === undefined) {
@@ -598,10 +721,11 @@ function nodeOf(archive: Node["archive"], egress: string): Node {
   });
   const share = new Share(lease);
   Object.assign(archive, { leases: share });
-  const alerts = new Alerts(archive);
+  const alerts = new Alerts(archive, { state: () => node.stream });
   const poll = new Poll(archive);
-  return {
+  const node: Node = {
     ...{ archive, alerts, share },
+    stream: { kind: "off" },
     tick: async () => {
       await alerts.reports.during(() => poll.runOnce());
       await alerts.judgePolls();
@@ -612,4 +736,5 @@ function nodeOf(archive: Node["archive"], egress: string): Node {
       await alerts.idle();
     },
   };
+  return node;
 }
