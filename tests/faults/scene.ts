@@ -290,6 +290,12 @@ export class ProgramKeeper {
     this.#running?.kill(name);
   }
 
+  /** All lines that the daemon that runs has written. */
+  lines(): readonly string[] {
+    const running = this.#running;
+    return running === undefined ? [] : `${running.stdout()}${running.stderr()}`.split("\n");
+  }
+
   /** What the daemon wrote last. */
   lastWords(): string {
     return this.#running === undefined ? "" : lastLines(this.#running);

@@ -23,7 +23,7 @@ import {
 } from "./scene.ts";
 import type { NodesSchedule } from "./schedule.ts";
 import { strike } from "./troubles.ts";
-import { forgetUpgrade } from "./upgrade.ts";
+import { forgetUpgrade, noteRefused } from "./upgrade.ts";
 
 export interface NodesOutcome extends Verdict {
   /** True values that an older one has replaced. */
@@ -221,7 +221,9 @@ async function status(node: Node): Promise<Status> {
   return await response.json();
 }
 
-async function endAll({ nodes, crashes }: NodesScene): Promise<void> {
+async function endAll(scene: NodesScene): Promise<void> {
+  const { nodes, crashes } = scene;
+  for (const node of nodes) noteRefused(scene, node);
   const codes = await Promise.all(nodes.map(async (node) => {
     const code = await node.keeper.end("SIGTERM");
     return { node, code };

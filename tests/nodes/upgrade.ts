@@ -77,6 +77,7 @@ export async function forgetUpgrade({ sql }: Database): Promise<void> {
 
 async function upgrade(scene: NodesScene, node: Node): Promise<void> {
   const { keeper, egress } = node;
+  noteRefused(scene, node);
   const sinceMs = systemClock.now() - UNSTORED_MS;
   const code = await keeper.end("SIGTERM");
   scene.pardons.push({ visitor: egress, sinceMs, untilMs: systemClock.now() });
@@ -85,6 +86,15 @@ async function upgrade(scene: NodesScene, node: Node): Promise<void> {
   }
   keeper.start();
   await untilReady(scene, node);
+}
+
+/** SQLSTATE of statements that do not fit the schema, such as one that calls a function which is not there any more. */
+const UNFIT = /\((?:42|0A)[0-9A-Z]{3}\)/;
+
+/** Call before a node is ended: each statement of a program fits the schema, also one that a later version has made. */
+export function noteRefused({ crashes }: NodesScene, { egress, keeper }: Node): void {
+  const line = keeper.lines().find((one) => UNFIT.test(one));
+  if (line !== undefined) crashes.push(`the node at ${egress} was refused a statement: ${line}`);
 }
 
 /** An operator waits for it before the next one. Where an address is banned there may be nothing to be ready for. */
