@@ -521,14 +521,14 @@ const ILLS: Readonly<Record<string, (scene: Scene) => Ill>> = {
 /** An alert of one node begins, its leaders and its node come and go, and it ends. */
 async function outlives(scene: Scene, start: (scene: Scene) => Ill): Promise<void> {
   const at = { EXCHANGE_BINANCE: binanceAt(scene.elsewhere) };
-  let ill: Ill | undefined;
+  let hold: Ill["hold"] = () => {};
   const turns = async (count: number, { well, sick }: {
     readonly well?: Node;
     readonly sick?: Node;
   }): Promise<void> => {
     for (let turn = 0; turn < count; turn++) {
       scene.pass(2 * MINUTE_MS);
-      if (sick !== undefined) ill?.hold(sick);
+      if (sick !== undefined) hold(sick);
       // The sick one first: what it knows is judged in the same tick.
       await scene.tick(...[sick, well].filter((node) => node !== undefined));
     }
@@ -539,7 +539,8 @@ async function outlives(scene: Scene, start: (scene: Scene) => Ill): Promise<voi
   await scene.settle(first, sick);
   await turns(3, { well: first, sick });
   assert.deepEqual(scene.webhook.posts, []);
-  ill = start(scene);
+  const ill = start(scene);
+  hold = ill.hold;
   await turns(8, { well: first, sick });
   const states = (): readonly unknown[] => scene.webhook.posts.map(({ state }) => state);
   assert.deepEqual(states(), ["firing"]);
