@@ -162,9 +162,7 @@ export class Outbox {
         });
       }
     }
-    for (const news of post.alerts) {
-      await markNewsSent(database, news, { node: poster.node, nowMs: clock.now() });
-    }
+    await markNewsSent(database, post.alerts, { node: poster.node, nowMs: clock.now() });
   }
 
   /**

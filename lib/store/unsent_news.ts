@@ -129,21 +129,33 @@ export async function releaseNews(
   });
 }
 
-/** Records that a piece of news was sent to the webhook, or that sending it was given up. */
+/**
+ * Records that the news of one post was sent to the webhook, or that sending it was given up: all of it at once, so that
+ * nobody else takes the rest of a post for unsent.
+ */
 export async function markNewsSent(
   database: Database,
-  { id, state }: Piece,
+  news: readonly Piece[],
   { node, nowMs }: Pick<Poster, "node"> & { readonly nowMs: number },
 ): Promise<void> {
-  const isEnd = state === "resolved";
-  await database.run("note that an alert was sent", async (sql) => {
-    await sql`
-      update alerts
-      set began_sent = case when ${isEnd}::boolean then began_sent else to_timestamp(${nowMs}::float8 / 1000.0) end,
-          ended_sent = case when ${isEnd}::boolean then to_timestamp(${nowMs}::float8 / 1000.0) else ended_sent end,
-          sending = case when sending is distinct from ${node ?? null}::uuid then sending end,
-          sending_at = case when sending is distinct from ${node ?? null}::uuid then sending_at end
-      where id = ${id}::bigint`;
+  await database.run("note that alerts were sent", async (sql) => {
+    await sql.unsafe(
+      `with news as (
+         select id, bool_or(not is_end) as begins, bool_or(is_end) as ends from ${
+        PIECES.rows(3)
+      } group by id
+       ),
+       held as materialized (${
+        heldRows("alerts", { from: "join news using (id)", columns: ["begins", "ends"] })
+      })
+       update alerts as known
+       set began_sent = case when begins then to_timestamp($2::float8 / 1000.0) else known.began_sent end,
+           ended_sent = case when ends then to_timestamp($2::float8 / 1000.0) else known.ended_sent end,
+           sending = case when known.sending is distinct from $1::uuid then known.sending end,
+           sending_at = case when known.sending is distinct from $1::uuid then known.sending_at end
+       from held where ${isHeld("alerts")}`,
+      [node ?? null, nowMs, ...PIECES.arrays(news)],
+    );
   });
 }
 

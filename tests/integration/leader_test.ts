@@ -624,11 +624,34 @@ for (const kind of DATABASE_KINDS) {
       assert.deepEqual(news.map(({ id, state }) => [id, state]), [[alert!.id, "firing"]]);
       assert.equal(await claimNews(database, news, poster), true);
       assert.equal(await isLeading(database, undefined), true);
-      await markNewsSent(database, news[0]!, { node: undefined, nowMs });
+      await markNewsSent(database, news, { node: undefined, nowMs });
       assert.equal(await endAlerts(database, [alert!.id], { nowMs }), true);
       assert.equal((await readUnsentNews(database, { ...poster, newsMax: 10 })).length, 1);
       await dropUnsentNews(database);
       assert.deepEqual(await readUnsentNews(database, { ...poster, newsMax: 10 }), []);
+      // One post tells of a whole event, and of the beginning of another one.
+      for (const exchange of ["kraken", "okx"]) {
+        await beginAlerts(database, "breaker_open", {
+          conditions: [{ ...found, exchange }],
+          nowMs,
+        });
+      }
+      const running = await readRunningAlerts(database, "breaker_open");
+      const kraken = running.find(({ exchange }) => exchange === "kraken");
+      await endAlerts(database, [kraken!.id], { nowMs });
+      const both = await readUnsentNews(database, { ...poster, newsMax: 10 });
+      assert.deepEqual(
+        both.map(({ exchange, state }) => `${exchange} ${state}`).sort(),
+        ["kraken firing", "kraken resolved", "okx firing"],
+      );
+      await markNewsSent(database, both, { node: undefined, nowMs });
+      assert.deepEqual(await readUnsentNews(database, { ...poster, newsMax: 10 }), []);
+      const still = (await readRunningAlerts(database, "breaker_open")).map(({ id }) => id);
+      assert.deepEqual(still.length, 1, "of okx");
+      await endAlerts(database, still, { nowMs });
+      const ends = await readUnsentNews(database, { ...poster, newsMax: 10 });
+      assert.deepEqual(ends.map(({ exchange, state }) => [exchange, state]), [["okx", "resolved"]]);
+      await markNewsSent(database, ends, { node: undefined, nowMs });
       // A node that is not known leads nowhere.
       const stranger = { node: crypto.randomUUID(), claimMs: 1_000 };
       assert.equal(await beginAlerts(database, "breaker_open", { ...begun, ...stranger }), false);

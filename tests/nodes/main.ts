@@ -4,7 +4,8 @@
  *
  * `--seeds 1..200`; `--only "kill -9,writes held"` for these troubles alone, or `--without`; `--server promoted` for one
  * kind of server; `--parallel 2`; `--verbose`. A seed that fails is printed with its schedule, and `--seeds 17..17` with
- * the same options plays it again. What hits when depends on the machine as well.
+ * the same options plays it again. What hits when depends on the machine as well. TEST_DATABASE_URL names a server of
+ * yours, which may have TimescaleDB.
  * @module
  */
 import { parseArgs } from "node:util";
@@ -56,22 +57,25 @@ const isWanted = (name: string): boolean =>
 const parallel = Number(values.parallel ?? 2);
 if (!(parallel >= 1)) throw new RangeError("Cannot run: --parallel takes a number");
 
-const shared = await startPostgres();
+const given = Deno.env.get("TEST_DATABASE_URL");
+const shared = given ? { url: given, stop: async () => {} } : await startPostgres();
 if (shared === undefined) {
   // Several nodes need a server.
   Deno.exit(0);
 }
-const pgbouncer = await startPgbouncer(shared.url);
+const pgbouncer = given ? undefined : await startPgbouncer(shared.url);
 if (pgbouncer === undefined) console.error("no PgBouncer is installed: none is tried");
 const servers = ["server", ...(pgbouncer === undefined ? [] : ["pgbouncer"] as const)] as const;
-const all: readonly ServerOfSchedule[] = await canPromote() ? [...servers, "promoted"] : servers;
+const all: readonly ServerOfSchedule[] = !given && await canPromote()
+  ? [...servers, "promoted"]
+  : servers;
 const total: Record<string, number> = { schedules: 0, askedAgain: 0, longestUnpolledMs: 0 };
 for (const name of FAILURES) total[name] = 0;
 try {
-  await makeTemplate(shared.url);
+  const template = given ? undefined : await makeTemplate(shared.url);
   const pending = seeds.values();
   await Promise.all(Array.from({ length: parallel }, async () => {
-    for (const seed of pending) count(await play(drawn(seed)));
+    for (const seed of pending) count(await play(drawn(seed), template));
   }));
 } finally {
   await pgbouncer?.stop();
@@ -90,9 +94,12 @@ function drawn(seed: number): NodesSchedule {
     : { ...schedule, server: values.server as ServerOfSchedule };
 }
 
-async function play(schedule: NodesSchedule): Promise<Partial<NodesOutcome>> {
+async function play(
+  schedule: NodesSchedule,
+  template: string | undefined,
+): Promise<Partial<NodesOutcome>> {
   const startMs = performance.now();
-  const outcome = await serverOf(schedule.server, { shared: shared!, pgbouncer })
+  const outcome = await serverOf(schedule.server, { sharedUrl: shared!.url, template, pgbouncer })
     .then((server) => runNodes(schedule, server))
     .catch((error: unknown): Partial<NodesOutcome> => ({
       crashes: 1,

@@ -5,7 +5,7 @@ import { openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import type { Pgbouncer } from "../support/pgbouncer.ts";
 import { canFollow } from "../support/postgres_programs.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { startPostgres } from "../support/postgres_server.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 import type { SceneServer } from "./scene.ts";
 import type { ServerOfSchedule } from "./schedule.ts";
@@ -13,14 +13,15 @@ import type { ServerOfSchedule } from "./schedule.ts";
 /** On the shared server: what each schedule's database is a copy of. */
 const TEMPLATE = "titan10_nodes_template";
 
-/** Migrates a database that others are copied from. */
-export async function makeTemplate(serverUrl: string): Promise<void> {
+/** Migrates a database that others are copied from, and returns its name. */
+export async function makeTemplate(serverUrl: string): Promise<string> {
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
   await admin.unsafe(`create database ${TEMPLATE}`);
   await admin.end();
   const url = new URL(serverUrl);
   url.pathname = `/${TEMPLATE}`;
   await migrated(url.href);
+  return TEMPLATE;
 }
 
 /** Whether a standby can be made here. */
@@ -31,13 +32,16 @@ export async function canPromote(): Promise<boolean> {
 /** Makes what a schedule needs. */
 export async function serverOf(
   kind: ServerOfSchedule,
-  { shared, pgbouncer }: {
-    readonly shared: PostgresServer;
+  { sharedUrl, template, pgbouncer }: {
+    readonly sharedUrl: string;
+    /** Undefined where each has to be migrated anew. */
+    readonly template: string | undefined;
     readonly pgbouncer: Pgbouncer | undefined;
   },
 ): Promise<SceneServer> {
   if (kind === "promoted") return await twoServers();
-  const { url, drop } = await createServerDatabase(shared.url, TEMPLATE);
+  const { url, drop } = await createServerDatabase(sharedUrl, template);
+  if (template === undefined) await migrated(url);
   if (kind === "server" || pgbouncer === undefined) return { url, nodeUrl: url, drop };
   const through = new URL(url);
   through.port = String(pgbouncer.port);
