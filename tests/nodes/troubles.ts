@@ -169,7 +169,10 @@ function oneShot(scene: NodesScene): End {
     const { code } = await running.ended;
     // It fails for what it leaves to the nodes.
     const isLeft = code === 1 && /left to other nodes/.test(running.stdout());
-    if (code !== 0 && code !== 143 && !isLeft) {
+    // After RETRY_ATTEMPTS it gives up where the server is away, and says that.
+    const isAway = code === 1 && server.promote !== undefined &&
+      /^Cannot .* Start that server/m.test(running.stderr());
+    if (code !== 0 && code !== 143 && !isLeft && !isAway) {
       const said = `${running.stdout().slice(-2_000)}${running.stderr().slice(-1_000)}`;
       crashes.push(`the one-shot backfill ended with ${code}: ${said}`);
     }
