@@ -55,7 +55,8 @@ export const SETTINGS = {
     dbPoolMax: {
       name: "DB_POOL_MAX",
       default: "10",
-      meaning: "Maximum number of connections to the database; always 1 when embedded.",
+      meaning:
+        "Maximum number of connections to the database, besides one for leases; always 1 when embedded.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     compressAfterMs: {

@@ -8,6 +8,9 @@ const SHARED_BUFFERS_DEFAULT = 128 * 1024 * 1024;
 /** Compression, retention and rollups have one policy per timeframe; TimescaleDB itself needs one worker. */
 const BACKGROUND_WORKERS_MIN = 4;
 
+/** Connections beside the pool: the one by which a daemon says that it lives, and one for commands. */
+const BESIDE_POOL = 2;
+
 /** It may read the archive alone (`sql/0026_query.sql`). */
 const QUERY_OWNER = "pg_database_owner";
 
@@ -64,14 +67,13 @@ function connectionsCheck(
 ): Check {
   const free = connectionsMax - connectionsOfOthers;
   const found = `${connectionsOfOthers} of ${connectionsMax} used by others`;
-  // One more for commands beside the daemon.
-  return poolMax + 1 <= free
+  return poolMax + BESIDE_POOL <= free
     ? { check: "connections", ok: true, message: `${found}, DB_POOL_MAX=${poolMax} fits` }
     : {
       check: "connections",
       ok: false,
       message: `${found}, too few left for DB_POOL_MAX=${poolMax}. Set DB_POOL_MAX=${
-        Math.max(1, free - 1)
+        Math.max(1, free - BESIDE_POOL)
       }, or raise ${connectionsLimit}`,
     };
 }

@@ -5,7 +5,9 @@ export interface LeaseTimes {
   readonly beatMs: number;
   /** The same while the database does not answer, and while other nodes end their work for what this one is to have. */
   readonly soonMs: number;
-  /** How long one try may take. */
+  /** After this time the server ends a try that waits for something. */
+  readonly statementMs: number;
+  /** How long one try may take: a connection over which no answer has come by then is dead. */
   readonly tryMs: number;
   /** How long a node holds what it has after it has said that it lives. */
   readonly leaseMs: number;
@@ -15,10 +17,11 @@ export interface LeaseTimes {
   readonly releaseMs: number;
 }
 
-/** Two tries may fail before a lease ends. */
+/** A try may be without an answer before a lease ends: the next one, over a new connection, comes in time. */
 export const LEASE_TIMES: LeaseTimes = {
   beatMs: 5_000,
   soonMs: 1_000,
+  statementMs: 5_000,
   tryMs: 6_000,
   leaseMs: 15_000,
   handoverMs: 8_000,

@@ -1,12 +1,12 @@
 /** Keeps this process' share of an archive on a server, which several nodes may work on. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { LeaseChange, LeaseListener, Leases, LeaseStamp } from "../archive/leases.ts";
-import { isServerAway } from "../store/connection/store_error.ts";
 import { beat, type NodeEntry, type NodeHoldings, releaseNode } from "../store/nodes.ts";
 import type { Config } from "../config/config.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { errorText } from "../text/redact.ts";
 import { LeaseClock } from "./lease_clock.ts";
+import { isToldByPool, LeaseConnection } from "./lease_connection.ts";
 import { LEASE_TIMES, type LeaseTimes } from "./lease_times.ts";
 import { HeldLeases, joined, LEAD, type Leaving } from "./held_leases.ts";
 import { Wants } from "./wants.ts";
@@ -27,14 +27,12 @@ interface NodeLeasesOptions extends Pick<NodeEntry, "name" | "kind" | "place" | 
   readonly times?: LeaseTimes;
 }
 
-/** Statements that were given up and may still be under way. More would take the connections of a database that hangs. */
-const GIVEN_UP_MAX = 2;
-
 /** The leases of one node. Without a database that answers, it holds nothing after a while, and goes on trying. */
 export class NodeLeases implements Leases {
   readonly #options: NodeLeasesOptions;
   readonly #times: LeaseTimes;
   readonly #clock: LeaseClock;
+  readonly #connection: LeaseConnection;
   readonly #held = new HeldLeases();
   readonly #wants = new Wants();
   readonly #listeners = new Set<LeaseListener>();
@@ -47,9 +45,6 @@ export class NodeLeases implements Leases {
   #settings: { readonly of: Config; readonly settings: NodeSettings } | undefined;
   #beats = 0;
   #released: Leaving[] = [];
-  #givenUp = 0;
-  /** When the first of those that are under way was sent. Milliseconds. */
-  #hangsSinceMs = 0;
   #isWaiting = false;
   /** Why the newest try failed: it is logged only when that changes. */
   #failure: string | undefined;
@@ -59,7 +54,9 @@ export class NodeLeases implements Leases {
   constructor(options: NodeLeasesOptions) {
     this.#options = options;
     this.#times = options.times ?? LEASE_TIMES;
-    this.#clock = new LeaseClock(options.archive.clock, this.#times.leaseMs);
+    const { clock, database } = options.archive;
+    this.#clock = new LeaseClock(clock, this.#times.leaseMs);
+    this.#connection = new LeaseConnection({ clock, database, times: this.#times });
   }
 
   get node(): string {
@@ -108,6 +105,7 @@ export class NodeLeases implements Leases {
 
   /** Claims for the first time, and from now on. Resolves when the database has answered, or did not in time. */
   async start(): Promise<void> {
+    this.#connection.open();
     await this.#beat();
     this.#running = Promise.all([this.#beatOn(), this.#watch()]);
   }
@@ -118,13 +116,14 @@ export class NodeLeases implements Leases {
     this.#stopping.abort(new Error("the node is stopping"));
     this.#wants.give();
     await this.#running;
-    const { clock, database, log } = this.#options.archive;
-    const release = (): Promise<void> => releaseNode(database, this.#node);
+    const { clock, log } = this.#options.archive;
+    const release = (): Promise<void> => releaseNode(this.#connection.database, this.#node);
     await withDeadline(this.#times.releaseMs, release, { clock, name: "the release of leases" })
       .catch((error: unknown) =>
         log.info("leases were not released: other nodes wait for their end", { error })
       );
     this.#held.drop(undefined);
+    await this.#connection.close();
   }
 
   #hurry(): void {
@@ -165,11 +164,7 @@ export class NodeLeases implements Leases {
     const { beatMs, soonMs } = this.#times;
     this.#wake = Promise.withResolvers<void>();
     // Nobody waits for a database that hangs longer than for a try.
-    if (this.#givenUp >= GIVEN_UP_MAX) {
-      // What a network has dropped is never answered, and the deadline of other statements is far.
-      this.#options.archive.database.renewIfSilent?.(this.#hangsSinceMs);
-      return this.#wants.give(), soonMs;
-    }
+    if (this.#connection.isHanging) return this.#wants.give(), soonMs;
     const sent = this.#wants.revision;
     try {
       // Where others have taken it for ended, it begins anew at once.
@@ -188,13 +183,13 @@ export class NodeLeases implements Leases {
 
   /** @throws StoreError, DeadlineError */
   async #ask(): Promise<NodeHoldings | undefined> {
-    const { archive: { clock, config, database, log } } = this.#options;
-    const { leaseMs, tryMs } = this.#times;
+    const { archive: { config, log } } = this.#options;
+    const { leaseMs } = this.#times;
     const settings = this.#settingsOf(config);
     const proved = this.#clock.start();
     const wanted = this.#wants.untold(config.exchanges, settings.egressOf);
     const released = [...this.#released];
-    const statement = beat(database, {
+    const statement = beat(this.#connection.database, {
       node: this.#node,
       count: ++this.#beats,
       leaseMs,
@@ -202,10 +197,7 @@ export class NodeLeases implements Leases {
       wanted: wanted?.symbols,
       released: released.length === 0 ? undefined : joined(released),
     });
-    if (this.#givenUp++ === 0) this.#hangsSinceMs = clock.now();
-    const ended = statement.finally(() => void this.#givenUp--);
-    const { signal } = this.#stopping;
-    const holdings = await withDeadline(tryMs, () => ended, { clock, signal, name: "a heartbeat" });
+    const holdings = await this.#connection.answerOf(statement, this.#stopping.signal);
     // What was released meanwhile comes with the next one.
     this.#released = this.#released.filter((one) => !released.includes(one));
     if (holdings === undefined) {
@@ -292,7 +284,7 @@ export class NodeLeases implements Leases {
     const { log } = this.#options.archive;
     const text = errorText(error);
     // That the database is away is told by the pool.
-    const isNews = text !== this.#failure && !isServerAway(error);
+    const isNews = text !== this.#failure && !isToldByPool(error);
     this.#failure = text;
     log[isNews ? "warn" : "debug"]("this node could not tell that it lives", { error });
   }

@@ -89,12 +89,10 @@ const NAME_CHARACTERS_MAX = 200;
  * @throws StoreError
  */
 export async function beat(
-  database: Database,
+  database: Pick<Database, "run">,
   { node, count, leaseMs, entry, wanted, released }: BeatOptions,
 ): Promise<NodeHoldings | undefined> {
-  // Behind the pages of a thousand series it would come too late, and end the work for them.
-  const run = database.runNext ?? database.run;
-  return await run("tell that this node lives", async (sql) => {
+  return await database.run("tell that this node lives", async (sql) => {
     const [row] = await sql.unsafe<{ held: HeldRow | null }[]>(
       `select titan10_heartbeat($1::uuid, $2::bigint, $3::float8, $4::text::jsonb, $5::text::jsonb, $6::text::jsonb) as held`,
       [
@@ -113,7 +111,7 @@ export async function beat(
 }
 
 /** Ends a node: others have what it held from now on. @throws StoreError */
-export async function releaseNode(database: Database, node: string): Promise<void> {
+export async function releaseNode(database: Pick<Database, "run">, node: string): Promise<void> {
   await database.run("release what this node holds", async (sql) => {
     await sql`select titan10_release(${node}::uuid)`;
   });

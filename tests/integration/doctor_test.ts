@@ -282,7 +282,7 @@ Deno.test("a server's settings are read by a user without any rights, and what i
       const checks = serverChecks(settings, { poolMax: 10 });
       assert.equal(
         checks.find(({ check }) => check === "connections")?.message,
-        "0 of 4 used by others, too few left for DB_POOL_MAX=10. Set DB_POOL_MAX=3, or raise the connection limit of " +
+        "0 of 4 used by others, too few left for DB_POOL_MAX=10. Set DB_POOL_MAX=2, or raise the connection limit of " +
           "the role",
       );
     } finally {

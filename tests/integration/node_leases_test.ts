@@ -3,16 +3,12 @@ import assert from "node:assert/strict";
 import { LEASE_TIMES } from "../../lib/node/lease_times.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { LeaseNode } from "../support/lease_nodes.ts";
 import { LEASE_MS, SharingNode } from "../support/shared_archive.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
 
 const SYMBOLS = ["ADA/USDT", "BTC/USDT", "ETH/USDT", "SOL/USDT"] as const;
 const ALL = [...SYMBOLS];
-
-/** Many times the connections that there are. */
-const PAGES = 60;
 
 type Join = (options?: ConstructorParameters<typeof SharingNode>[1]) => SharingNode;
 
@@ -319,19 +315,4 @@ Deno.test("a node says again and again that it lives, sooner while something com
     assert.equal((await beats())[0], before[0]);
     await one.clock.advance(4_000);
     await until("the other one", async () => (await beats())[0]! > before[0]!);
-  }));
-
-Deno.test("that a node lives is told before the pages that wait for a connection", (t) =>
-  withNodes(t, async (_, database) => {
-    const node = new LeaseNode(database, { egress: "e", wanted: {} });
-    const ended: string[] = [];
-    const pages = Array.from({ length: PAGES }, async () => {
-      await database.run("store a page", (sql) => sql`select pg_sleep(0.1)`);
-      ended.push("page");
-    });
-    await node.beat();
-    ended.push("beat");
-    await Promise.all(pages);
-    // Whoever waits in order has all before it ended but those of the other connections.
-    assert.ok(ended.indexOf("beat") < PAGES / 2, ended.join());
   }));

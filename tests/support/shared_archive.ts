@@ -40,7 +40,7 @@ export class SharingNode {
     configureLogging({ level: "debug", format: "json", write: (line) => this.lines.push(line) });
     const cut: Database = {
       ...database,
-      runNext: undefined,
+      openOwn: undefined,
       run: (action, statements) =>
         this.isSilent
           ? new Promise(() => {})

@@ -5,6 +5,8 @@ export interface SwallowingProxy {
   readonly url: string;
   /** How many connections are open. */
   readonly connections: number;
+  /** How many of them have lost bytes, and never carry any again. */
+  readonly deaf: number;
   /** Whether bytes are swallowed on the connections that are open now, and on new ones. */
   swallow(isSwallowing: boolean): void;
   /** Whether what clients send waits. Afterwards all of it arrives, also of clients that are gone by then. */
@@ -64,6 +66,9 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
     url: proxied.href,
     get connections(): number {
       return open.size / 2;
+    },
+    get deaf(): number {
+      return [...open].filter((one) => deaf.has(one)).length / 2;
     },
     swallow: (value) => {
       isSwallowing = value;

@@ -108,7 +108,7 @@ Deno.test("a server that is set up well has nothing wrong, and each trouble is t
       { queryOwner: "titan10", schema: "Candles" },
       /^hint titan10 query has the rights of titan10: .*superuser: set search_path = "Candles"; select titan10_guard_query\(\)$/,
     ],
-    [{ connectionsOfOthers: 90 }, /^WRONG .*too few.*Set DB_POOL_MAX=6, or raise max_connections$/],
+    [{ connectionsOfOthers: 90 }, /^WRONG .*too few.*Set DB_POOL_MAX=5, or raise max_connections$/],
     [{ connectionsOfOthers: 97 }, /Set DB_POOL_MAX=1,/],
     [{ sharedBuffersBytes: 2 ** 27 }, /^hint shared_buffers is 128 MB.*alter system/],
     [

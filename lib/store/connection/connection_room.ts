@@ -6,13 +6,19 @@ import { codeOf } from "./store_error.ts";
 const CROWDED_MS = 60_000;
 
 /**
+ * Called when a connection was refused, with how many others there are at work. Resolves to whether it is worth trying
+ * again.
+ */
+export type MakeRoom = (others: number) => Promise<boolean>;
+
+/**
  * A role, a database or a server that lets in fewer connections than `DB_POOL_MAX` refuses the others. What would have
  * run on them waits for those that there are.
  */
 export class ConnectionRoom {
   readonly #clock: Clock;
   readonly #waitMsMax: number;
-  readonly #makeRoom: () => Promise<boolean>;
+  readonly #makeRoom: MakeRoom;
   #running = 0;
   #most = Infinity;
   #crowdedMs = -Infinity;
@@ -23,8 +29,8 @@ export class ConnectionRoom {
   constructor({ clock, waitMsMax, makeRoom = () => Promise.resolve(false) }: {
     readonly clock: Clock;
     readonly waitMsMax: number;
-    /** Called when a connection was refused. Resolves to whether it is worth trying again. @default it is not */
-    readonly makeRoom?: (() => Promise<boolean>) | undefined;
+    /** @default nothing can be done */
+    readonly makeRoom?: MakeRoom | undefined;
   }) {
     this.#clock = clock;
     this.#waitMsMax = waitMsMax;
@@ -44,7 +50,7 @@ export class ConnectionRoom {
         return await work();
       } catch (error) {
         if (!isCrowded(error)) throw error;
-        if (await this.#makeRoom()) continue;
+        if (await this.#makeRoom(this.#running - 1)) continue;
         const others = this.#running - 1;
         if (others === 0 && isAgain) throw error;
         // Once more without others: one may have ended meanwhile, whose connection is free now.

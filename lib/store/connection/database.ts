@@ -1,24 +1,18 @@
 /** Opens the database, either a server or the embedded one. Both use the same wire protocol. @module */
 import postgres from "postgres";
 import type { Clock } from "../../clock.ts";
-import {
-  DatabaseUrlError,
-  readDatabaseUrl,
-  type ServerAddress,
-} from "../../config/database_url.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { KnownWrites } from "./known_writes.ts";
-import { isSocket, serverPools } from "./server_options.ts";
-import { LONG_STATEMENT_MS_MAX, ServerPool, VISITOR_STATEMENT_MS_MAX } from "./server_pool.ts";
 import type { OnReach } from "./reach_watch.ts";
+import type { OwnConnection, OwnLimits } from "./own_pool.ts";
 import { RestartProof } from "./restart_proof.ts";
-import { neededSettings } from "./session_settings.ts";
+import { serverConnections } from "./server_connections.ts";
+import type { ServerPool } from "./server_pool.ts";
 import type { Run, Sql } from "./sql.ts";
-import { attempt, isDoubtful, StoreError } from "./store_error.ts";
+import { attempt, isDoubtful } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
-import { VisitorPool } from "./visitor_pool.ts";
 import { VisitorTurns } from "./visitor_turns.ts";
 import { errorText } from "../../text/redact.ts";
 
@@ -28,8 +22,8 @@ export interface Database {
   readonly run: Run;
   /** The same for work that may take hours without an answer, such as compressing a chunk. */
   readonly runLong: Run;
-  /** The same as `run`, before all that waits for a connection already. Undefined where nothing may overtake. */
-  readonly runNext?: Run | undefined;
+  /** Opens one more connection, whose statements wait for no others. Undefined where there is one connection only. */
+  readonly openOwn?: ((limits: OwnLimits) => OwnConnection) | undefined;
   /** The current pool, for tests. Statements outside of `run` have no deadline and may wait forever. */
   readonly sql: Sql;
   readonly kind: "embedded" | "server";
@@ -77,12 +71,11 @@ interface OpenDatabaseOptions {
   readonly isServed?: boolean;
 }
 
-/** One of so many connections is for visitors, and no more than a few: each may use a processor of the server. */
-const VISITORS_ONE_OF = 4;
-const VISITORS_MAX = 4;
-
 /** Less than the ten seconds that a shutdown may take. */
 const CLOSE_TIMEOUT_S = 5;
+
+/** Compressing a chunk, refreshing a rollup or migrating a large archive may take this long without an answer. */
+const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
 /**
  * Opens the database. A server is not contacted yet, because it may be unavailable for now.
@@ -112,62 +105,29 @@ export async function isStandby(database: Database): Promise<boolean> {
   });
 }
 
-async function openServer(
-  text: string,
-  { poolMax, clock, onReach, isServed = false }: OpenDatabaseOptions,
-): Promise<Database> {
-  const address = addressOf(text);
-  const { hosts, target } = address;
-  const pools = await serverPools(address, { clock, common: COMMON_OPTIONS });
-  const needed = neededSettings(address.settings);
-  const poolOf = (
-    max: number,
-    options: {
-      readonly onReach?: OnReach | undefined;
-      readonly statementMsMax?: number;
-      readonly needed: Readonly<Record<string, string>>;
-      readonly makeRoom?: () => Promise<boolean>;
-    },
-  ): ServerPool =>
-    new ServerPool({
-      clock,
-      target,
-      names: hosts.map(({ name, port }) => `${name}:${port}`),
-      poolMax: max,
-      open: (scope, at) => pools[at]!(scope, { max, statementMsMax: options.statementMsMax }),
-      ...options,
-    });
-  const visitorsMax = isServed ? visitorsOf(poolMax) : 0;
-  // That the server is away is told by this one alone.
-  const own = poolOf(poolMax - visitorsMax, {
-    onReach,
-    needed,
-    makeRoom: () => visitors?.makeRoom() ?? Promise.resolve(false),
-  });
-  // Statements of visitors have an end, behind a pooler the one of their role.
-  const { statement_timeout: _, ...neededOfVisitors } = needed;
-  const visiting = visitorsMax === 0 ? undefined : poolOf(visitorsMax, {
-    statementMsMax: VISITOR_STATEMENT_MS_MAX,
-    needed: neededOfVisitors,
+async function openServer(url: string, options: OpenDatabaseOptions): Promise<Database> {
+  const { main, visiting, visitors, openOwn, usesFiles, close } = await serverConnections(url, {
+    ...options,
+    common: COMMON_OPTIONS,
+    closeTimeoutS: CLOSE_TIMEOUT_S,
   });
   const databaseOf = (pool: ServerPool): Database => ({
     run: (action, statements) => pool.run(action, statements),
     runLong: (action, statements) =>
       pool.run(action, statements, { timeoutMs: LONG_STATEMENT_MS_MAX }),
-    runNext: (action, statements) => pool.run(action, statements, { isNext: true }),
+    openOwn,
     get sql() {
       return pool.sql;
     },
     kind: "server",
-    usesFiles: hosts.some(isSocket),
+    usesFiles,
     reach: () => pool.reach(),
     renewIfSilent: (sinceMs) => pool.renewIfSilent(sinceMs),
     crashed: new Promise(() => {}),
-    writes: new KnownWrites(clock),
-    close: () => pool.end(CLOSE_TIMEOUT_S),
+    writes: new KnownWrites(options.clock),
+    close,
   });
-  const database = databaseOf(own);
-  const visitors = visiting && new VisitorPool({ visiting, archive: own, clock });
+  const database = databaseOf(main);
   if (visiting === undefined || visitors === undefined) return database;
   const ofVisitors = databaseOf(visiting);
   return Object.assign(database, {
@@ -175,25 +135,7 @@ async function openServer(
       const run = visitors.run(signal);
       return { ...ofVisitors, run, runLong: run };
     },
-    close: async () => void await Promise.all([visiting.end(0), own.end(CLOSE_TIMEOUT_S)]),
   });
-}
-
-/** How many connections of a pool are for visitors. None of fewer than three, which they share. */
-function visitorsOf(poolMax: number): number {
-  // While one of the archive's own compresses a chunk, another must be left for pages.
-  if (poolMax < 3) return 0;
-  return Math.min(Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF)), VISITORS_MAX);
-}
-
-/** @throws StoreError `refused` when the URL cannot be used. The configuration has been checked for that before. */
-function addressOf(text: string): ServerAddress {
-  try {
-    return readDatabaseUrl(text);
-  } catch (error) {
-    if (!(error instanceof DatabaseUrlError)) throw error;
-    throw new StoreError("refused", `Cannot use DATABASE_URL: expected ${error.message}`);
-  }
 }
 
 async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {

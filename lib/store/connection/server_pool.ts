@@ -3,8 +3,8 @@ import type { Clock } from "../../clock.ts";
 import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import { Slots } from "../../policy/slots.ts";
-import { ConnectionRoom } from "./connection_room.ts";
-import { type OnReach, ReachWatch } from "./reach_watch.ts";
+import { ConnectionRoom, isCrowded, type MakeRoom } from "./connection_room.ts";
+import { ReachWatch } from "./reach_watch.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -22,7 +22,7 @@ import {
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
 
-interface ServerPoolOptions {
+export interface ServerPoolOptions {
   /** The servers, at least one, in the order in which they are tried. */
   readonly names: readonly string[];
   /** Which of them statements are sent to. */
@@ -34,17 +34,25 @@ interface ServerPoolOptions {
   /** What a session must have, by name. */
   readonly needed: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  readonly onReach?: OnReach | undefined;
+  /** Notes whether the server is away. @default one that nobody asks */
+  readonly watch?: ReachWatch;
   /** See `ConnectionRoom`. */
-  readonly makeRoom?: () => Promise<boolean>;
+  readonly makeRoom?: MakeRoom;
+  /** @default {@linkcode STATEMENT_MS_MAX} */
+  readonly answerMsMax?: number;
+  /** Whether another pool does its work where the server has no room for both: then the server is not away. */
+  readonly isSpare?: boolean;
 }
 
-interface Work<T> {
-  readonly action: string;
-  readonly statements: (sql: Sql) => Promise<T>;
-  readonly timeoutMs: number;
+interface RunOptions {
+  readonly timeoutMs?: number;
   /** Whether it comes before all that wait for a connection. */
   readonly isNext?: boolean;
+}
+
+interface Work<T> extends RunOptions {
+  readonly action: string;
+  readonly statements: (sql: Sql) => Promise<T>;
 }
 
 /**
@@ -55,12 +63,6 @@ export const STATEMENT_MS_MAX = 120_000;
 
 /** What is written to the wrong one of two primaries in this time is lost, and asked for again. */
 const LOOK_EVERY_MS = 30_000;
-
-/** The server ends a visitor's statement after this time: a web page asks for what takes milliseconds. */
-export const VISITOR_STATEMENT_MS_MAX = 10_000;
-
-/** Compressing a chunk, refreshing a rollup or migrating a large archive may take this long without an answer. */
-export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
 /**
  * Runs statements that always end, whatever happens to the network. If a server is stopped or a firewall has dropped a
@@ -96,11 +98,13 @@ export class ServerPool {
   /** Resolves when the settings of a session were found to be right. */
   #checked: Promise<void> | undefined;
   readonly #room: ConnectionRoom;
+  readonly #answerMsMax: number;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
-    const { clock, makeRoom, onReach } = options;
-    this.#watch = new ReachWatch(onReach);
+    const { clock, makeRoom, watch = new ReachWatch(undefined) } = options;
+    this.#watch = watch;
+    this.#answerMsMax = options.answerMsMax ?? STATEMENT_MS_MAX;
     this.#room = new ConnectionRoom({ clock, makeRoom, waitMsMax: STATEMENT_MS_MAX });
     this.#pool = options.open(this.#scope, this.#at);
     this.#slots = new Slots({ atOnce: options.poolMax });
@@ -124,12 +128,10 @@ export class ServerPool {
   run<T>(
     action: string,
     statements: (sql: Sql) => Promise<T>,
-    { timeoutMs = STATEMENT_MS_MAX, isNext = false }: Partial<
-      Pick<Work<T>, "timeoutMs" | "isNext">
-    > = {},
+    options: RunOptions = {},
   ): Promise<T> {
     return attempt(action, async () => {
-      const work = { action, statements, timeoutMs, isNext };
+      const work = { action, statements, ...options };
       for (;;) {
         const scope = this.#scope;
         try {
@@ -152,8 +154,10 @@ export class ServerPool {
     this.#giveUp(this.#pool, refusal);
   }
 
-  async #run<T>({ action, statements, timeoutMs, isNext = false }: Work<T>): Promise<T> {
-    const { clock } = this.#options;
+  async #run<T>(
+    { action, statements, timeoutMs = this.#answerMsMax, isNext = false }: Work<T>,
+  ): Promise<T> {
+    const { clock, isSpare = false } = this.#options;
     await this.#untilFree({ timeoutMs, isNext });
     let pool = this.#pool;
     const look = this.#watch.look();
@@ -171,7 +175,8 @@ export class ServerPool {
       // A server or pooler that refuses settings is there.
       if (refusesSettings(error)) throw error;
       const isLate = error instanceof DeadlineError;
-      const isAway = isLate || isConnectionLost(error);
+      const hasYielded = isSpare && (isCrowded(error) || pool !== this.#pool);
+      const isAway = isLate || isConnectionLost(error) && !hasYielded;
       if (!isAway) this.#answeredMs = clock.now();
       look.end(isAway ? { error, action } : undefined);
       // 25006, a read-only transaction: it has become a standby.
@@ -241,7 +246,7 @@ export class ServerPool {
     this.#asking.add(pool);
     try {
       const read = (): Promise<ServerState> => readServerState(pool);
-      return await withDeadline(STATEMENT_MS_MAX, read, { clock, name: "a statement" });
+      return await withDeadline(this.#answerMsMax, read, { clock, name: "a statement" });
     } finally {
       this.#asking.delete(pool);
       await pool.end({ timeout: 0 });
@@ -259,7 +264,7 @@ export class ServerPool {
       const foreign = await foreignSettings(sql, { scope: this.#scope, needed });
       if (foreign.length > 0) throw foreignRefusal(foreign);
     };
-    this.#checked ??= this.#run({ action, statements, timeoutMs: STATEMENT_MS_MAX })
+    this.#checked ??= this.#run({ action, statements })
       .catch((error) => {
         this.#checked = undefined;
         throw error;

@@ -3,15 +3,18 @@ import type { Clock } from "../../clock.ts";
 import { Slots } from "../../policy/slots.ts";
 import { runCancellable } from "./cancelling.ts";
 import { isCrowded } from "./connection_room.ts";
-import { type ServerPool, VISITOR_STATEMENT_MS_MAX } from "./server_pool.ts";
+import type { ServerPool } from "./server_pool.ts";
 import type { Run, Sql } from "./sql.ts";
 
 /** After this time it is tried whether there is room for both again. */
-const SHARED_MS = 60_000;
+export const SHARED_MS = 60_000;
 
 /** Longer than a server takes to notice that connections were closed. */
-const CLOSING_MS = 2_000;
-const LOOK_MS = 50;
+export const CLOSING_MS = 2_000;
+export const LOOK_MS = 50;
+
+/** The server ends a visitor's statement after this time: a web page asks for what takes milliseconds. */
+export const VISITOR_STATEMENT_MS_MAX = 10_000;
 
 /** Longer than the server takes to end a visitor's statement: one that is not answered by then never is. */
 const VISITOR_MS_MAX = VISITOR_STATEMENT_MS_MAX + 5_000;
