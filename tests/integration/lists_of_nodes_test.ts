@@ -66,6 +66,9 @@ for (const end of ["its list lacks it, too", "it ends"]) {
         return row?.why ?? undefined;
       };
       await say(other, []);
+      await say(own, SYMBOLS);
+      const moved = await database.sql`select symbol from leases where next is not null`;
+      assert.deepEqual([...moved], [], "nothing is given to a node whose list lacks it");
       exchange.symbols.delist("BTC/USDT", { forget: true });
       clock.pass(25 * 3_600_000);
       assert.equal(await load(3), undefined);
