@@ -35,7 +35,9 @@ create table node_symbols (
   -- The address by which it reaches the exchange.
   egress   text not null,
   symbols  text[] not null,
-  -- Of the symbols.
+  -- Those of the symbols that the list of the exchange lacks: it may list less for one country than for another.
+  lacked   text[] not null,
+  -- Of the symbols, and of those that are lacked.
   hash     text not null,
   primary key (node, exchange)
 );
@@ -209,7 +211,7 @@ begin
 end
 $$;
 
--- The symbols of an exchange, evenly among those that may have them.
+-- The symbols of an exchange, evenly among those that may have them: of a symbol that some of their lists lack, among the others.
 create function titan10_share_symbols(of_exchange text, able uuid[], live uuid[], at timestamptz)
 returns void language plpgsql volatile as $$
 declare
@@ -225,7 +227,9 @@ begin
     has_moved := turn = 0;
     for lease in
       with demand as (
-        select one.symbol, array_agg(seeker.place::int order by seeker.place) as seekers
+        select one.symbol,
+               coalesce(array_agg(seeker.place::int order by seeker.place) filter (where one.symbol <> all (wanted.lacked)),
+                        array_agg(seeker.place::int order by seeker.place)) as seekers
         from unnest(able) with ordinality as seeker (node, place)
         join node_symbols as wanted on wanted.node = seeker.node and wanted.exchange = of_exchange
         cross join lateral unnest(wanted.symbols) as one (symbol)
@@ -333,12 +337,13 @@ begin
 
   if wanted is not null and is_late is not true then
     delete from node_symbols where node = of_node and not wanted ? exchange;
-    insert into node_symbols as known (node, exchange, egress, symbols, hash)
+    insert into node_symbols as known (node, exchange, egress, symbols, lacked, hash)
     select of_node, one.key, one.value ->> 'egress', array(select jsonb_array_elements_text(one.value -> 'symbols')),
-           md5(one.value ->> 'symbols')
+           array(select jsonb_array_elements_text(one.value -> 'lacked')), md5((one.value - 'egress')::text)
     from jsonb_each(wanted) as one
-    on conflict (node, exchange) do update set egress = excluded.egress, symbols = excluded.symbols, hash = excluded.hash
-    where (known.egress, known.symbols) is distinct from (excluded.egress, excluded.symbols);
+    on conflict (node, exchange) do update
+    set egress = excluded.egress, symbols = excluded.symbols, lacked = excluded.lacked, hash = excluded.hash
+    where (known.egress, known.symbols, known.lacked) is distinct from (excluded.egress, excluded.symbols, excluded.lacked);
     update egress_leases as lease set holder = null, next = null
     where lease.holder = of_node and not exists (
       select from node_symbols as known

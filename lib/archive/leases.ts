@@ -39,10 +39,11 @@ export interface Leases {
    */
   stampOf(exchange: string, symbol: string): LeaseStamp | undefined;
   /**
-   * Says which symbols of an exchange are archived. Resolves when this process' share of them is known, or when the
+   * Says which symbols of an exchange are archived, and which of them its list lacks: they are given to a node whose list has
+   * them, if there is one. Resolves when this process' share of them is known, or when the
    * database did not answer: nothing is held then, and what is gained later is told to listeners.
    */
-  want(exchange: string, symbols: readonly string[]): Promise<void>;
+  want(exchange: string, symbols: readonly string[], lacked?: readonly string[]): Promise<void>;
   /**
    * Call when the settings have changed. Resolves when this process' share is known by the new ones, as
    * {@linkcode Leases.want} does.

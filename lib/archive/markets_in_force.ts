@@ -43,6 +43,8 @@ export interface Markets {
   readonly replacedMs: ReadonlyMap<string, number>;
   /** Archived symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
+  /** Archived symbols that this list lacks and another node's has: that node asks for them. @default none */
+  readonly elsewhere?: readonly string[];
 }
 
 /** The series that are polled until their last candle is answered for: also those of dated futures that have ended. */
@@ -122,6 +124,9 @@ const MARKETS_AGE_MS_MAX = 24 * 60 * 60_000;
 
 /** If a symbol was refused or is missing, or a kind of markets was not loaded, markets older than this are loaded again. */
 const SUSPECT_AGE_MS_MAX = 10 * 60_000;
+
+/** If another node's list has what this one lacks, markets older than this are loaded again: that node may have ended. */
+const LACKING_AGE_MS_MAX = 60 * 60_000;
 
 interface RefreshOptions {
   /** Loads the markets. Its signal is aborted when no caller waits for the result any more. */
@@ -235,7 +240,7 @@ export class MarketsInForce {
     }
   }
 
-  #isDue({ loadedAtMs, absentSinceMs, isPartial, expiresMs, expired }: Markets): boolean {
+  #isDue({ loadedAtMs, absentSinceMs, elsewhere, isPartial, expiresMs, expired }: Markets): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
     if (this.#isOutdated) return true;
@@ -243,7 +248,8 @@ export class MarketsInForce {
     // At the expiry itself, so that the end is in the ledger before anything could count as late.
     if (ends.some(([, ms]) => loadedAtMs < ms)) return true;
     const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial || ends.length > 0;
-    return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
+    const ageMs = elsewhere?.length ? LACKING_AGE_MS_MAX : MARKETS_AGE_MS_MAX;
+    return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : ageMs);
   }
 }
 

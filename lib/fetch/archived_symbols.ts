@@ -11,7 +11,7 @@ import { BreakerOpenError } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import type { Listing } from "../store/listings.ts";
 import type { UnlistedSymbol, UnloadedSymbol } from "../archive/markets_in_force.ts";
-import { ownMarket } from "./listing_change.ts";
+import { ownMarket } from "./own_market.ts";
 
 /** Why one kind of markets is not on a list. */
 export interface KindFailure {

@@ -1,9 +1,6 @@
 /** Detects symbols that are delisted, suspended, renamed, expired, listed again, or mean another market. No I/O. @module */
-import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
-import { priceOf } from "../market/price.ts";
-import { isContract } from "../market/symbol.ts";
+import type { MarketFacts, MarketList } from "../exchange/market_list.ts";
 import {
-  areTermsEqual,
   marketDifference,
   type MarketTerms,
   type NamedMarket,
@@ -12,6 +9,7 @@ import {
 import type { EndedWhy } from "../store/ledger.ts";
 import type { NotedMarket } from "../store/listing_facts.ts";
 import type { Listing, Replacement } from "../store/listings.ts";
+import { otherSymbolOf, ownMarket } from "./own_market.ts";
 
 /** A symbol counts as delisted after it was absent for this long: an exchange may send an incomplete list once. */
 const ABSENT_MS_MIN = 60 * 60_000;
@@ -66,21 +64,6 @@ interface SymbolFacts {
   /** Whether series of it are newer than its end. */
   readonly isLate: boolean;
   readonly nowMs: number;
-}
-
-/**
- * The market of a symbol: the one with the archived id whose numbers mean the same, also if CCXT gives the symbol to another
- * one; undefined if that one is not listed under the symbol. Whichever there is, if no id is known.
- */
-export function ownMarket(
-  listed: MarketFacts | undefined,
-  listing: NamedMarket | undefined,
-): MarketFacts | undefined {
-  if (listed === undefined || listing?.marketId === undefined) return listed;
-  const { marketId } = listing;
-  return candidates(listed).find((market) =>
-    (market.id === undefined || market.id === marketId) && areTermsEqual(listing, market)
-  );
 }
 
 /** Ends of listings after which the same market may be traded again under its symbol. */
@@ -174,6 +157,10 @@ export interface ListingNews {
   readonly unlisted: readonly string[];
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
+  /** Symbols of which the list does not have the market as traded, while it goes on elsewhere or by what was known before. */
+  readonly lacked: readonly string[];
+  /** Those of them that another node's list has: what this one says of them is not entered. */
+  readonly elsewhere: readonly string[];
   /** The market that each listed symbol stands for. */
   readonly markets: readonly NotedMarket[];
   /** From when on the market of a symbol may be asked: before, the symbol meant another market. Milliseconds. */
@@ -189,7 +176,7 @@ const NONE: ReadonlySet<string> = new Set();
 /** Compares a list of all markets with the known listings of the archived symbols. */
 export function judgeListings(
   list: MarketList,
-  { symbols, listings, respelled, late = NONE, nowMs }: {
+  { symbols, listings, respelled, late = NONE, listedElsewhere = NONE, nowMs }: {
     /** The archived symbols. */
     readonly symbols: readonly string[];
     /** The newest listing of every symbol ever seen. */
@@ -198,6 +185,8 @@ export function judgeListings(
     readonly respelled: ReadonlyMap<string, string>;
     /** The symbols of which some series do not have the end of their future yet. @default none */
     readonly late?: ReadonlySet<string>;
+    /** The symbols that lists of other nodes have: an exchange may list less for one country than for another. @default none */
+    readonly listedElsewhere?: ReadonlySet<string> | undefined;
     readonly nowMs: number;
   },
 ): ListingNews {
@@ -212,9 +201,14 @@ export function judgeListings(
     known.has(symbol) && !isOver(symbol) && !isExpired(symbol)
   );
   const isNoneListed = open.length > 1 && !symbols.some((symbol) => list.has(symbol));
+  const lacked = symbols.filter((symbol) =>
+    !isExpired(symbol) && ownMarket(list.get(symbol), known.get(symbol))?.isActive !== true
+  );
+  const elsewhere = new Set(lacked.filter((symbol) => listedElsewhere.has(symbol)));
   const absent = new Map<string, number>();
   const renamed = new Map<string, string>();
   const changes = symbols.flatMap((symbol) => {
+    if (elsewhere.has(symbol)) return [];
     const listing = known.get(symbol);
     const listed = list.get(symbol);
     const namesake = ownMarket(listed, listing) === undefined
@@ -239,10 +233,14 @@ export function judgeListings(
     absentSinceMs: absent,
     renamed,
     unlisted: symbols.filter((symbol) =>
-      !isOver(symbol) && !isExpired(symbol) && !list.has(symbol)
+      !isOver(symbol) && !isExpired(symbol) && !list.has(symbol) && !elsewhere.has(symbol)
     ),
-    missing: symbols.filter((symbol) => isOver(symbol) && !list.has(symbol)),
-    isNoneListed: isNoneListed && absent.size > 0,
+    missing: symbols.filter((symbol) =>
+      isOver(symbol) && !list.has(symbol) && !elsewhere.has(symbol)
+    ),
+    isNoneListed: isNoneListed && absent.size + elsewhere.size > 0,
+    lacked,
+    elsewhere: [...elsewhere],
     markets: marketsOf(list, symbols, { known, replaced }),
     replacedMs: new Map([
       ...listings.flatMap(({ symbol, replacedMs }) =>
@@ -293,25 +291,4 @@ function marketsOf(
 
 function termsOf({ kind, settle, contractSize, volumeUnit }: MarketFacts): MarketTerms {
   return { kind, settle, contractSize, volumeUnit };
-}
-
-/** Another symbol under which a market is listed, of the same price. A spot market and a contract may have one id: they are not the same. */
-function otherSymbolOf(
-  list: MarketList,
-  symbol: string,
-  listing: NamedMarket | undefined,
-): string | undefined {
-  if (listing?.marketId === undefined) return undefined;
-  for (const [other, listed] of list) {
-    if (other === symbol || priceOf(other) !== priceOf(symbol)) continue;
-    const isSame = (market: MarketFacts): boolean =>
-      market.id === listing.marketId && areTermsEqual(listing, market) &&
-      isSpot(symbol, listing) === isSpot(other, market);
-    if (candidates(listed).some(isSame)) return other;
-  }
-}
-
-/** As the market says; of one that is not known, as its symbol says. */
-function isSpot(symbol: string, { kind, settle }: MarketTerms): boolean {
-  return kind === undefined && settle === undefined ? !isContract(symbol) : kind === "spot";
 }

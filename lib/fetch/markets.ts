@@ -1,14 +1,12 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketList } from "../exchange/market_list.ts";
-import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
 import { marketClassOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
-import { type EndedWhy, readCheckpoints, registerSeries } from "../store/ledger.ts";
-import { type Listing, readListings } from "../store/listings.ts";
+import { type EndedWhy, registerSeries } from "../store/ledger.ts";
 import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -26,13 +24,14 @@ import {
   unloadedSymbols,
   wantedSymbols,
 } from "./archived_symbols.ts";
+import { type KnownMarkets, readKnown } from "./known_markets.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings, noteFurther } from "./listing_watch.ts";
-import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
+import { NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
 import { wantSymbols } from "./wanted_symbols.ts";
 import { askTradedMost } from "./traded_most.ts";
-import { askedAfter, endsAfter, type KnownSeries, lateSymbols } from "./series_end.ts";
+import { askedAfter, endsAfter, lateSymbols } from "./series_end.ts";
 
 interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -79,7 +78,7 @@ export async function refreshMarkets(
       const markets = await settle(archive, exchange, made);
       noteFurther(archive, markets, exchange.markets.value);
       // What another node holds is not asked for, so nothing can be done before that is known.
-      await wantSymbols(archive, exchange, { markets, signal });
+      await wantSymbols(archive, exchange, { markets, lacked: made.news.lacked, signal });
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
     onFailure: async (error) => {
@@ -131,7 +130,7 @@ async function makeProved(
 /** @throws FetchError when none of several archived symbols is listed, and that has not lasted yet. */
 function assertListed({ news, markets: { exchange } }: MadeMarkets): void {
   if (!news.isNoneListed) return;
-  const count = news.absentSinceMs.size;
+  const count = news.absentSinceMs.size + news.elsewhere.length;
   throw new FetchError(
     "transient",
     `Cannot use the markets of ${exchange}: none of ${count} archived symbols is listed`,
@@ -153,17 +152,6 @@ interface MarketsAnswer {
   readonly dateMs: number | undefined;
 }
 
-/** The other inputs that decide which series of an exchange are archived. */
-export interface KnownMarkets {
-  readonly config: Config;
-  /** The series of the exchange that are in the ledger. */
-  readonly checkpoints: readonly KnownSeries[];
-  /** The newest listing of every symbol of the exchange. */
-  readonly listings: readonly Listing[];
-  /** What was found out about symbols that mean other markets. @default nothing */
-  readonly proof?: MarketProof | undefined;
-}
-
 /** Markets, and the changes that are not in the ledger yet. */
 export interface MadeMarkets {
   readonly markets: Markets;
@@ -177,7 +165,7 @@ export interface MadeMarkets {
 /** Makes the markets of an exchange from one answer. Sends no request and writes nothing. */
 export function makeMarkets(
   { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
-  { config, checkpoints, listings, proof = NOTHING_PROVED }: KnownMarkets,
+  { config, checkpoints, listings, listedElsewhere, proof = NOTHING_PROVED }: KnownMarkets,
 ): MadeMarkets {
   const nowMs = Math.max(atMs, dateMs);
   const settings = settingsOf(config, exchange);
@@ -202,6 +190,7 @@ export function makeMarkets(
     listings,
     respelled: proof.respelled,
     late: lateSymbols(chosen, checkpoints),
+    listedElsewhere,
     nowMs,
   });
   const endOf = endsAfter(news, checkpoints);
@@ -229,6 +218,7 @@ export function makeMarkets(
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,
       absentSinceMs: news.absentSinceMs,
+      elsewhere: news.elsewhere,
     },
     chosen,
     byRule,
@@ -275,20 +265,6 @@ async function askMarkets(
   });
   const all = [...failures, ...untold];
   return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
-}
-
-async function readKnown(
-  { config, database }: Archive,
-  exchange: string,
-): Promise<KnownMarkets> {
-  // A configured series that no exchange ever answered for may be a mistyped one: being registered proves nothing.
-  const checkpoints = (await readCheckpoints(database)).filter((
-    { series, chosen, covered, endedWhy },
-  ) =>
-    series.exchange === exchange &&
-    (chosen === "top" || covered.length > 0 || endedWhy !== undefined)
-  );
-  return { config, checkpoints, listings: await readListings(database, exchange) };
 }
 
 /** Logs what was found, and drops the thousands of markets that are not archived to free their memory. */

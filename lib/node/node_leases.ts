@@ -89,8 +89,12 @@ export class NodeLeases implements Leases {
     return () => void this.#listeners.delete(listener);
   }
 
-  async want(exchange: string, symbols: readonly string[]): Promise<void> {
-    const told = this.#wants.set(exchange, symbols);
+  async want(
+    exchange: string,
+    symbols: readonly string[],
+    lacked: readonly string[] = [],
+  ): Promise<void> {
+    const told = this.#wants.set(exchange, symbols, lacked);
     if (told === undefined || this.#stopping.signal.aborted) return;
     this.#hurry();
     await told;

@@ -1,6 +1,11 @@
 /** What a node would ask for, and what of it the database knows. @module */
 import type { WantedSymbols } from "../store/nodes.ts";
 
+interface Wanted {
+  readonly symbols: ReadonlySet<string>;
+  readonly lacked: ReadonlySet<string>;
+}
+
 interface Waiting {
   readonly revision: number;
   readonly resolve: () => void;
@@ -13,7 +18,7 @@ interface Untold {
 }
 
 export class Wants {
-  readonly #symbols = new Map<string, ReadonlySet<string>>();
+  readonly #wanted = new Map<string, Wanted>();
   #revision = 0;
   /** What the database knows, as JSON; undefined while it knows nothing. */
   #told: string | undefined;
@@ -25,18 +30,28 @@ export class Wants {
   }
 
   has(exchange: string, symbol: string): boolean {
-    return this.#symbols.get(exchange)?.has(symbol) === true;
+    return this.#wanted.get(exchange)?.symbols.has(symbol) === true;
   }
 
   /**
-   * Sets the symbols of an exchange. Returns undefined if nothing is new; else what resolves when they were told, or could
-   * not be.
+   * Sets the symbols of an exchange, and those of them that its list lacks. Returns undefined if nothing is new; else what
+   * resolves when they were told, or could not be.
    */
-  set(exchange: string, symbols: readonly string[]): Promise<void> | undefined {
-    const wanted = new Set(symbols);
-    const before = this.#symbols.get(exchange);
-    if (before?.size === wanted.size && before.isSupersetOf(wanted)) return undefined;
-    this.#symbols.set(exchange, wanted);
+  set(
+    exchange: string,
+    symbols: readonly string[],
+    lacked: readonly string[],
+  ): Promise<void> | undefined {
+    const all = new Set(symbols);
+    const wanted = { symbols: all, lacked: new Set(lacked).intersection(all) };
+    const before = this.#wanted.get(exchange);
+    if (
+      before !== undefined && isSame(before.symbols, wanted.symbols) &&
+      isSame(before.lacked, wanted.lacked)
+    ) {
+      return undefined;
+    }
+    this.#wanted.set(exchange, wanted);
     return this.touch();
   }
 
@@ -52,14 +67,18 @@ export class Wants {
     exchanges: readonly string[],
     egressOf: (exchange: string) => string,
   ): Untold | undefined {
-    for (const exchange of this.#symbols.keys()) {
-      if (!exchanges.includes(exchange)) this.#symbols.delete(exchange);
+    for (const exchange of this.#wanted.keys()) {
+      if (!exchanges.includes(exchange)) this.#wanted.delete(exchange);
     }
     const symbols = new Map(
-      exchanges.map((exchange) => [
-        exchange,
-        { egress: egressOf(exchange), symbols: [...this.#symbols.get(exchange) ?? []].sort() },
-      ]),
+      exchanges.map((exchange) => {
+        const { symbols = [], lacked = [] } = this.#wanted.get(exchange) ?? {};
+        return [exchange, {
+          egress: egressOf(exchange),
+          symbols: [...symbols].sort(),
+          lacked: [...lacked].sort(),
+        }];
+      }),
     );
     const text = JSON.stringify([...symbols]);
     if (text === this.#told) return undefined;
@@ -77,4 +96,8 @@ export class Wants {
     this.#waiting = this.#waiting.filter((one) => one.revision > revision);
     for (const { resolve } of due) resolve();
   }
+}
+
+function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && one.isSupersetOf(other);
 }

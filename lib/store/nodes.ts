@@ -25,6 +25,8 @@ export interface WantedSymbols {
   /** By which address it reaches the exchange. */
   readonly egress: string;
   readonly symbols: readonly string[];
+  /** Those of `symbols` that the list of its markets lacks. @default none */
+  readonly lacked?: readonly string[];
 }
 
 /** The right to send requests to an exchange from an egress. */
