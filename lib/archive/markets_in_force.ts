@@ -240,7 +240,9 @@ export class MarketsInForce {
     }
   }
 
-  #isDue({ loadedAtMs, absentSinceMs, elsewhere, isPartial, expiresMs, expired }: Markets): boolean {
+  #isDue(
+    { loadedAtMs, absentSinceMs, elsewhere, isPartial, expiresMs, expired }: Markets,
+  ): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
     if (this.#isOutdated) return true;

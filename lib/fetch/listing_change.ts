@@ -205,27 +205,9 @@ export function judgeListings(
     !isExpired(symbol) && ownMarket(list.get(symbol), known.get(symbol))?.isActive !== true
   );
   const elsewhere = new Set(lacked.filter((symbol) => listedElsewhere.has(symbol)));
-  const absent = new Map<string, number>();
-  const renamed = new Map<string, string>();
-  const changes = symbols.flatMap((symbol) => {
-    if (elsewhere.has(symbol)) return [];
-    const listing = known.get(symbol);
-    const listed = list.get(symbol);
-    const namesake = ownMarket(listed, listing) === undefined
-      ? otherSymbolOf(list, symbol, listing)
-      : undefined;
-    if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
-    const change = changeOf({ symbol, listed, listing, namesake, isLate: late.has(symbol), nowMs });
-    // Entered together: nothing may be owed of the time after its end meanwhile.
-    const isAtOnce = change?.kind === "begins" && isExpired(symbol);
-    if (isAtOnce) return [change, endAt(symbol, expiresMs.get(symbol) ?? nowMs)];
-    if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
-    const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
-    if (nowMs - atMs >= (isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN)) {
-      return { ...change, atMs };
-    }
-    absent.set(symbol, atMs);
-    return [];
+  const { changes, absent, renamed } = judgeSymbols(list, {
+    ...{ symbols, known, elsewhere, expiresMs, late, nowMs },
+    absentMsMin: isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN,
   });
   const replaced = changes.filter((change) => change.kind === "replaced");
   return {
@@ -254,6 +236,48 @@ export function judgeListings(
       return listing === undefined || list.has(symbol) || !isExpired(symbol) ? [] : [listing];
     }),
   };
+}
+
+/** What a list says of each symbol: what is to be entered, since when it is missing, and its other name. */
+function judgeSymbols(
+  list: MarketList,
+  { symbols, known, elsewhere, expiresMs, late, absentMsMin, nowMs }: {
+    readonly symbols: readonly string[];
+    readonly known: ReadonlyMap<string, KnownListing>;
+    readonly elsewhere: ReadonlySet<string>;
+    readonly expiresMs: ReadonlyMap<string, number>;
+    readonly late: ReadonlySet<string>;
+    /** A symbol that is missing for this long counts as delisted. */
+    readonly absentMsMin: number;
+    readonly nowMs: number;
+  },
+): {
+  readonly changes: readonly ListingChange[];
+  readonly absent: ReadonlyMap<string, number>;
+  readonly renamed: ReadonlyMap<string, string>;
+} {
+  const absent = new Map<string, number>();
+  const renamed = new Map<string, string>();
+  const changes = symbols.flatMap((symbol) => {
+    const listing = known.get(symbol);
+    const listed = list.get(symbol);
+    const namesake = ownMarket(listed, listing) === undefined
+      ? otherSymbolOf(list, symbol, listing)
+      : undefined;
+    const change = changeOf({ symbol, listed, listing, namesake, isLate: late.has(symbol), nowMs });
+    // That another market has its symbol is a fact for all: candles of two markets must not be mixed.
+    if (elsewhere.has(symbol)) return change?.kind === "replaced" ? change : [];
+    if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
+    // Entered together: nothing may be owed of the time after its end meanwhile.
+    const expiredMs = expiresMs.get(symbol) ?? Infinity;
+    if (change?.kind === "begins" && expiredMs <= nowMs) return [change, endAt(symbol, expiredMs)];
+    if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
+    const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
+    if (nowMs - atMs >= absentMsMin) return { ...change, atMs };
+    absent.set(symbol, atMs);
+    return [];
+  });
+  return { changes, absent, renamed };
 }
 
 /** When the futures expire or have expired, by symbol; not of those that ended otherwise. Milliseconds. */

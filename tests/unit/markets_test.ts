@@ -29,6 +29,7 @@ interface Given {
   readonly variables?: Readonly<Record<string, string>>;
   readonly checkpoints?: KnownMarkets["checkpoints"];
   readonly listings?: readonly Listing[];
+  readonly listedElsewhere?: readonly string[];
   readonly proof?: KnownMarkets["proof"];
   readonly atMs?: number;
   readonly dateMs?: number;
@@ -63,6 +64,7 @@ function make(
     config,
     checkpoints,
     listings,
+    listedElsewhere: new Set(given.listedElsewhere),
     proof,
   });
 }
@@ -295,6 +297,29 @@ Deno.test("a spot market that goes on under another symbol was renamed, whatever
     atMs: NOW_MS,
   }]);
   assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
+});
+
+Deno.test("what another node's list has is not entered as suspended, renamed or gone, but as another market", () => {
+  const BTC = { "BTC/USDT": {} };
+  const lists: readonly (readonly [Given["listed"], string | undefined])[] = [
+    [{ ...BTC, "ETH/USDT": { isActive: false } }, undefined],
+    [{ ...BTC, "ETHX/USDT": { id: "ETHUSDT" } }, undefined],
+    [BTC, undefined],
+    [{ ...BTC, "ETH/USDT": { id: "ETHUSDT2" } }, "replaced"],
+  ];
+  for (const [listed, kind] of lists) {
+    const known = {
+      listed: listed!,
+      checkpoints: [checkpoint("ETH/USDT")],
+      listings: [listing("BTC/USDT"), listing("ETH/USDT", { missingMs: NOW_MS - 2 * HOUR_MS })],
+    };
+    const { news, markets } = make({ ...known, listedElsewhere: ["BTC/USDT", "ETH/USDT"] });
+    const kinds = news.changes.flatMap((change) => change.symbol === "ETH/USDT" ? change.kind : []);
+    assert.deepEqual(kinds, kind === undefined ? [] : [kind]);
+    assert.deepEqual([news.lacked, markets.elsewhere], [["ETH/USDT"], ["ETH/USDT"]]);
+    assert.deepEqual([...markets.absentSinceMs], []);
+    assert.equal(make(known).news.changes.some(({ symbol }) => symbol === "ETH/USDT"), true);
+  }
 });
 
 Deno.test("a list without any of several archived symbols is believed after a day of such lists", () => {
