@@ -8,11 +8,13 @@ import type { Status } from "../../lib/serve/status.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { judgeSeries, judgeViews, sumVerdicts, type Verdict } from "../faults/oracle.ts";
 import { openTestArchive } from "../support/local_archive.ts";
+import { SETTLE_SECONDS } from "../support/quick_settling.ts";
 import { askedTwice, candleRequests, longestUnpolled } from "./asked.ts";
 import { toldTwice } from "./posts.ts";
 import { judgePutBack } from "./put_back.ts";
 import {
   httpOf,
+  isGivenYoungOnly,
   type Node,
   type NodesScene,
   openScene,
@@ -22,7 +24,7 @@ import {
   TICK_MS,
 } from "./scene.ts";
 import type { NodesSchedule } from "./schedule.ts";
-import { strike } from "./troubles.ts";
+import { strike, UNSTORED_MS } from "./troubles.ts";
 
 export interface NodesOutcome extends Verdict {
   /** True values that an older one has replaced. */
@@ -54,9 +56,12 @@ const SETTLE_MS_MAX = 90_000;
 const UNPOLLED_MS_MAX = 15_000 + 5_000 + 2 * TICK_MS + 5_000;
 const CHANGE_MS_MAX = 15_000;
 
-/** Candles that closed so little ago may be owed: they may not be final. */
-const YOUNG_MS_MAX = 125_000;
-const FINAL_MS = 5 * 60_000;
+/** Candles that closed so little ago may be owed: they may not be final. Of minutes it may be one. */
+const YOUNG_MS_MAX = 30_000;
+
+/** A `Date` header has whole seconds. */
+const FINAL_MS = (SETTLE_SECONDS + 1) * 1_000;
+const LONG_AGO_MS = 5 * 60_000;
 const MINUTE_MS = 60_000;
 
 /** Of history, what is older is asked for once. */
@@ -220,7 +225,9 @@ async function status(node: Node): Promise<Status> {
   return await response.json();
 }
 
-async function endAll({ nodes, crashes }: NodesScene): Promise<void> {
+async function endAll({ nodes, crashes, pardons }: NodesScene): Promise<void> {
+  // A stop ends what is under way.
+  const sinceMs = systemClock.now() - UNSTORED_MS;
   const codes = await Promise.all(nodes.map(async (node) => {
     const code = await node.keeper.end("SIGTERM");
     return { node, code };
@@ -231,6 +238,7 @@ async function endAll({ nodes, crashes }: NodesScene): Promise<void> {
       crashes.push(`the node at ${node.egress} ended with ${code}`);
     }
   }
+  pardons.push({ visitor: undefined, sinceMs, untilMs: systemClock.now() });
 }
 
 function lastWords({ nodes }: NodesScene): readonly string[] {
@@ -242,7 +250,9 @@ async function judge(
   scene: NodesScene,
   calmMs: number,
 ): Promise<Verdict & { readonly putBack: number }> {
-  const { server, exchange, variables } = scene;
+  const { server, variables } = scene;
+  // Answers are judged by the exchange's clock, which knows nothing of the hours that pass below.
+  await systemClock.sleep(Math.max(0, calmMs + FINAL_MS - systemClock.now()));
   const database = await openDatabase({
     url: server.url,
     dataDir: "",
@@ -250,7 +260,7 @@ async function judge(
     clock: systemClock,
   });
   try {
-    const putBack = await judgePutBack(database, exchange);
+    const putBack = await judgePutBack(database, scene);
     // Bans of addresses that no node has any more are honoured by who comes next.
     if (scene.banned.size > 0) await database.sql`delete from exchange_egress`;
     const later = { ms: 0 };
@@ -261,7 +271,7 @@ async function judge(
     await repairGaps(archive);
     const verdicts: Verdict[] = [await judgeViews(archive)];
     for (const ms of LATER_MS) {
-      later.ms = FINAL_MS + ms;
+      later.ms = LONG_AGO_MS + ms;
       await repairGaps(archive);
     }
     await bringUpToDate(archive);
@@ -276,9 +286,10 @@ async function judge(
 /** Judges every series from the start of the scene, and those of minutes some days back as well. */
 async function judgeAll(
   database: Database,
-  { exchange, symbols, startMs }: NodesScene,
+  scene: NodesScene,
   untilMs: number,
 ): Promise<readonly Verdict[]> {
+  const { exchange, symbols, startMs } = scene;
   const verdicts: Verdict[] = [];
   for (const { symbol } of symbols) {
     for (
@@ -291,7 +302,9 @@ async function judgeAll(
         sinceMs: Math.ceil(sinceMs / stepMs) * stepMs,
         untilMs: Math.floor(untilMs / stepMs) * stepMs,
       };
-      const series = { exchange: "binance", symbol, timeframe, window };
+      const isTakenBack = (openTimeMs: number): boolean =>
+        isGivenYoungOnly(scene, { symbol, timeframe, openTimeMs });
+      const series = { exchange: "binance", symbol, timeframe, window, isTakenBack };
       verdicts.push(await judgeSeries(database, exchange, series));
     }
   }
