@@ -64,13 +64,15 @@ export interface SeriesOfScene {
   readonly window: Window;
   /** Where the symbol has meant two markets. */
   readonly second?: SecondMarket | undefined;
+  /** Whether the exchange gave a candle only while it was not final, so that it must not be there. @default none */
+  readonly isTakenBack?: ((openTimeMs: number) => boolean) | undefined;
 }
 
 /** Judges one series of an archive at rest. */
 export async function judgeSeries(
   { sql }: Database,
   local: LocalExchange,
-  { exchange, symbol, timeframe, window, second }: SeriesOfScene,
+  { exchange, symbol, timeframe, window, second, isTakenBack }: SeriesOfScene,
 ): Promise<Verdict> {
   const parsed = parseTimeframe(timeframe);
   const [since, until] = [new Date(window.sinceMs), new Date(window.untilMs)];
@@ -94,7 +96,11 @@ export async function judgeSeries(
     select market_id from listings where exchange = ${exchange} and symbol = ${symbol} order by since`;
   const ids = listed.map(({ market_id }) => market_id);
   const truth = second === undefined
-    ? truthOf(local.truth(symbol, parsed, window))
+    ? truthOf(
+      local.truth(symbol, parsed, window).filter(({ openTimeMs }) =>
+        isTakenBack?.(openTimeMs) !== true
+      ),
+    )
     : truthOfTwo(second, { timeframe: parsed, window, ids });
   const lost = [...truth.must.keys()].filter((timeMs) =>
     // What a market had that is replaced cannot be asked for any more; then it is told so.

@@ -10,6 +10,8 @@ export interface Pardon {
   readonly visitor: string | undefined;
   readonly sinceMs: number;
   readonly untilMs: number;
+  /** The address that may ask again. @default any */
+  readonly by?: string;
 }
 
 export interface AskedTwice {
@@ -39,16 +41,21 @@ export function askedTwice(
       const before = answered.get(key);
       answered.set(key, request);
       if (before === undefined) continue;
-      if (pardons.some((pardon) => pardonsOf(pardon, before))) pardoned++;
+      if (pardons.some((pardon) => pardonsOf(pardon, before, request))) pardoned++;
       else if (!unpardoned.has(request)) unpardoned.set(request, sentence(before, request));
     }
   }
   return { unpardoned: [...unpardoned.values()], pardoned };
 }
 
-function pardonsOf({ visitor, sinceMs, untilMs }: Pardon, before: LoggedRequest): boolean {
-  return (visitor === undefined || visitor === before.visitor) && sinceMs <= before.timeMs &&
-    before.timeMs < untilMs;
+function pardonsOf(
+  { visitor, sinceMs, untilMs, by }: Pardon,
+  before: LoggedRequest,
+  again: LoggedRequest,
+): boolean {
+  return (visitor === undefined || visitor === before.visitor) &&
+    (by === undefined || by === again.visitor) &&
+    sinceMs <= before.timeMs && before.timeMs < untilMs;
 }
 
 function sentence(before: LoggedRequest, again: LoggedRequest): string {

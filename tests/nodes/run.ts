@@ -8,11 +8,13 @@ import type { Status } from "../../lib/serve/status.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { judgeSeries, judgeViews, sumVerdicts, type Verdict } from "../faults/oracle.ts";
 import { openTestArchive } from "../support/local_archive.ts";
+import { SETTLE_SECONDS } from "../support/quick_settling.ts";
 import { askedTwice, candleRequests, longestUnpolled } from "./asked.ts";
 import { toldTwice } from "./posts.ts";
 import { judgePutBack } from "./put_back.ts";
 import {
   httpOf,
+  isGivenYoungOnly,
   type Node,
   type NodesScene,
   openScene,
@@ -22,7 +24,7 @@ import {
   TICK_MS,
 } from "./scene.ts";
 import type { NodesSchedule } from "./schedule.ts";
-import { strike } from "./troubles.ts";
+import { strike, UNSTORED_MS } from "./troubles.ts";
 import { forgetUpgrade, noteRefused } from "./upgrade.ts";
 
 export interface NodesOutcome extends Verdict {
@@ -55,9 +57,15 @@ const SETTLE_MS_MAX = 90_000;
 const UNPOLLED_MS_MAX = 15_000 + 5_000 + 2 * TICK_MS + 5_000;
 const CHANGE_MS_MAX = 15_000;
 
-/** Candles that closed so little ago may be owed: they may not be final. */
-const YOUNG_MS_MAX = 125_000;
-const FINAL_MS = 5 * 60_000;
+/** From where the judge asks. */
+const JUDGE = "127.0.0.1";
+
+/** Candles that closed so little ago may be owed: they may not be final. Of minutes it may be one. */
+const YOUNG_MS_MAX = 30_000;
+
+/** A `Date` header has whole seconds. */
+const FINAL_MS = (SETTLE_SECONDS + 1) * 1_000;
+const LONG_AGO_MS = 5 * 60_000;
 const MINUTE_MS = 60_000;
 
 /** Of history, what is older is asked for once. */
@@ -222,8 +230,10 @@ async function status(node: Node): Promise<Status> {
 }
 
 async function endAll(scene: NodesScene): Promise<void> {
-  const { nodes, crashes } = scene;
+  const { nodes, crashes, pardons } = scene;
   for (const node of nodes) noteRefused(scene, node);
+  // A stop ends what is under way.
+  const sinceMs = systemClock.now() - UNSTORED_MS;
   const codes = await Promise.all(nodes.map(async (node) => {
     const code = await node.keeper.end("SIGTERM");
     return { node, code };
@@ -234,6 +244,7 @@ async function endAll(scene: NodesScene): Promise<void> {
       crashes.push(`the node at ${node.egress} ended with ${code}`);
     }
   }
+  pardons.push({ visitor: undefined, sinceMs, untilMs: systemClock.now(), by: JUDGE });
 }
 
 function lastWords({ nodes }: NodesScene): readonly string[] {
@@ -245,7 +256,9 @@ async function judge(
   scene: NodesScene,
   calmMs: number,
 ): Promise<Verdict & { readonly putBack: number }> {
-  const { server, exchange, variables } = scene;
+  const { server, variables } = scene;
+  // Answers are judged by the exchange's clock, which knows nothing of the hours that pass below.
+  await systemClock.sleep(Math.max(0, calmMs + FINAL_MS - systemClock.now()));
   const database = await openDatabase({
     url: server.url,
     dataDir: "",
@@ -253,7 +266,7 @@ async function judge(
     clock: systemClock,
   });
   try {
-    const putBack = await judgePutBack(database, exchange);
+    const putBack = await judgePutBack(database, scene);
     // Bans of addresses that no node has any more are honoured by who comes next.
     if (scene.banned.size > 0) await database.sql`delete from exchange_egress`;
     // It is the version of before that judges.
@@ -266,7 +279,7 @@ async function judge(
     await repairGaps(archive);
     const verdicts: Verdict[] = [await judgeViews(archive)];
     for (const ms of LATER_MS) {
-      later.ms = FINAL_MS + ms;
+      later.ms = LONG_AGO_MS + ms;
       await repairGaps(archive);
     }
     await bringUpToDate(archive);
@@ -281,9 +294,10 @@ async function judge(
 /** Judges every series from the start of the scene, and those of minutes some days back as well. */
 async function judgeAll(
   database: Database,
-  { exchange, symbols, startMs }: NodesScene,
+  scene: NodesScene,
   untilMs: number,
 ): Promise<readonly Verdict[]> {
+  const { exchange, symbols, startMs } = scene;
   const verdicts: Verdict[] = [];
   for (const { symbol } of symbols) {
     for (
@@ -296,7 +310,9 @@ async function judgeAll(
         sinceMs: Math.ceil(sinceMs / stepMs) * stepMs,
         untilMs: Math.floor(untilMs / stepMs) * stepMs,
       };
-      const series = { exchange: "binance", symbol, timeframe, window };
+      const isTakenBack = (openTimeMs: number): boolean =>
+        isGivenYoungOnly(scene, { symbol, timeframe, openTimeMs });
+      const series = { exchange: "binance", symbol, timeframe, window, isTakenBack };
       verdicts.push(await judgeSeries(database, exchange, series));
     }
   }

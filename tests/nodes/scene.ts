@@ -7,6 +7,8 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { isTakenBack } from "../support/local_exchange/row_fault.ts";
+import { settleQuickly } from "../support/quick_settling.ts";
 import { startSwallowingProxy, type SwallowingProxy } from "../support/swallowing_proxy.ts";
 import { startWebhook, type TestWebhook } from "../support/webhook.ts";
 import type { NewerProgram } from "../support/program.ts";
@@ -79,6 +81,15 @@ const REQUESTS_A_SECOND = 12;
 /** CCXT counts a request for candles as so much of one at the pace of `rateLimit`. */
 export const CANDLES_COST = 0.4;
 
+/**
+ * From then on what is told of a candle is final. Sooner than nodes are told to take for final (`settleQuickly`), and that is
+ * sooner than a takeover: a page that is stored after it finds the time of its candles covered.
+ */
+const YOUNG_MS = 5_000;
+
+/** Of some symbols. None of the others: a page that differs in anything else is refused for that already. */
+const TAKEN_BACK = { everyMs: 7_000, lateMs: YOUNG_MS } as const;
+
 const LETTERS = "ABCDEFGH";
 
 /** Builds everything; nothing runs but the exchanges. */
@@ -87,6 +98,7 @@ export async function openScene(
   server: SceneServer,
 ): Promise<NodesScene> {
   const startMs = systemClock.now();
+  await settleQuickly(server.url);
   const symbols = Array.from(
     { length: schedule.symbols },
     (_, i) =>
@@ -102,11 +114,7 @@ export async function openScene(
     rateLimit: { perSecond: 2 * REQUESTS_A_SECOND, eachVisitor: true },
     requestsMax: 50_000,
   });
-  // Half-formed when they are given for the first time: a page that is stored late would put that back.
-  exchange.faults.add({
-    when: { about: "candles", timeframe: "1s", sinceMs: startMs },
-    fault: { kind: "revision", asks: 1 },
-  });
+  spoilYoung(exchange, symbols, startMs);
   const refusing = await startLocalExchange({ clock: systemClock, symbols, requestsMax: 1_000 });
   refusing.faults.add({ fault: DENIED_PAGES.at(-1)! });
   const webhook = startWebhook();
@@ -150,6 +158,43 @@ export async function openScene(
     },
   };
   return scene;
+}
+
+/**
+ * What a page that is stored late would put back. Young candles are half-formed, which numbers of pages refuse where a newer
+ * page has been stored. Or some are taken back: a row where a newer answer has none, only the lease of its page refuses.
+ */
+function spoilYoung(
+  { faults }: LocalExchange,
+  symbols: readonly LocalSymbol[],
+  sinceMs: number,
+): void {
+  for (const { symbol } of symbols) {
+    faults.add({
+      when: { about: "candles", timeframe: "1s", symbol, sinceMs },
+      fault: isOfTakenBack(symbols, symbol)
+        ? { kind: "taken_back", ...TAKEN_BACK }
+        : { kind: "late_final", lateMs: YOUNG_MS },
+    });
+  }
+}
+
+/** Every other symbol. */
+function isOfTakenBack(symbols: readonly LocalSymbol[], of: string): boolean {
+  return symbols.findIndex(({ symbol }) => symbol === of) % 2 === 1;
+}
+
+/** Whether a candle was given only while it was young. */
+export function isGivenYoungOnly(
+  { symbols, startMs }: Pick<NodesScene, "symbols" | "startMs">,
+  { symbol, timeframe, openTimeMs }: {
+    readonly symbol: string;
+    readonly timeframe: string;
+    readonly openTimeMs: number;
+  },
+): boolean {
+  return timeframe === "1s" && openTimeMs >= startMs && isOfTakenBack(symbols, symbol) &&
+    isTakenBack(openTimeMs, TAKEN_BACK);
 }
 
 function keeperOf(scene: NodesScene, env: Node["env"]): ProgramKeeper {

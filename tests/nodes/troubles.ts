@@ -20,7 +20,7 @@ const ONE_SHOT = "127.0.0.9";
 const BAN_SECONDS = 600;
 
 /** What was answered so shortly before a trouble began may not be stored yet. */
-const UNSTORED_MS = 6_000;
+export const UNSTORED_MS = 6_000;
 
 /** How old pages on their way can be when the database changes. */
 const LOST_MS = 15_000;

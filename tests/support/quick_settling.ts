@@ -5,7 +5,7 @@ import { openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 
 /** The shortest settling time that a database takes. */
-const SETTLE_SECONDS = 10;
+export const SETTLE_SECONDS = 10;
 
 /**
  * Makes the archive at `url`, or the embedded one in `dataDir`, know that candles of an exchange are final after ten

@@ -22,6 +22,8 @@ export type RowFault =
   | { readonly kind: "revision"; readonly asks: number }
   /** Candles are half-formed until they have been closed for this long. */
   | { readonly kind: "late_final"; readonly lateMs: number }
+  /** Candles of the rule's window are taken back: they are given until they have been closed for this long, never again. */
+  | ({ readonly kind: "taken_back" } & TakenBack)
   /** Rows of a range are left out. */
   | { readonly kind: "holes"; readonly sinceMs: number; readonly untilMs: number }
   | {
@@ -30,6 +32,13 @@ export type RowFault =
     /** Which row, from the oldest; negative counts from the newest. @default 0 */
     readonly row?: number | undefined;
   };
+
+/** Which candles are taken back, and when. */
+export interface TakenBack {
+  /** Those whose open times are multiples of it. */
+  readonly everyMs: number;
+  readonly lateMs: number;
+}
 
 export type BadValue =
   | "high_below_low"
@@ -104,6 +113,11 @@ export function spoiledRows(
         const closedMs = facts.closedForMs(row.openTimeMs);
         return closedMs >= 0 && closedMs < fault.lateMs ? halfFormed(row) : row;
       });
+    case "taken_back":
+      return rows.filter(({ openTimeMs }) =>
+        !isTakenBack(openTimeMs, fault) || !isWithin(facts.window, openTimeMs) ||
+        facts.closedForMs(openTimeMs) < fault.lateMs
+      );
     case "holes":
       return rows.filter((row) =>
         row.openTimeMs < fault.sinceMs || row.openTimeMs >= fault.untilMs
@@ -114,6 +128,11 @@ export function spoiledRows(
       return rows.map((row, at) => at === place ? badRow(row, fault.value) : row);
     }
   }
+}
+
+/** Whether a candle is one of those that are taken back. */
+export function isTakenBack(openTimeMs: number, { everyMs }: Pick<TakenBack, "everyMs">): boolean {
+  return openTimeMs % everyMs === 0;
 }
 
 /** Whether a fault is one of any rows with times, so that funding rates can have it too. */
@@ -152,8 +171,12 @@ export function spoiledFunding(
 
 function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number }): PageRow {
   const { window, memory, series, asks } = facts;
-  if (row.openTimeMs < window.sinceMs || row.openTimeMs >= window.untilMs) return row;
+  if (!isWithin(window, row.openTimeMs)) return row;
   return memory.countAsk(`${series} ${row.openTimeMs}`) >= asks ? row : halfFormed(row);
+}
+
+function isWithin({ sinceMs, untilMs }: Window, timeMs: number): boolean {
+  return sinceMs <= timeMs && timeMs < untilMs;
 }
 
 /** A valid candle all the same: less has been seen of it, and it closed at its low. */
