@@ -303,7 +303,10 @@ export class ArchivedExchange {
         name,
         signal,
         waits,
-        before: (signal) => this.client.turn(priority, { host, isElsewhere, signal }),
+        before: async (signal) => {
+          await this.client.turn(priority, { host, isElsewhere, signal });
+          this.work.assertShared(about);
+        },
         isRetryable: mayPass,
         onRetry: ({ attempt, delayMs, error }) => {
           metrics.retries.inc({ exchange: this.id });

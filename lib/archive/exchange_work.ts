@@ -93,6 +93,17 @@ export class ExchangeWork {
     }
   }
 
+  /**
+   * Call right before a request is sent, after a wait for its turn: a process that stood still in it has lost what it held, and
+   * has not noticed yet.
+   *
+   * @throws FetchError `cancelled` when it is another node's now.
+   */
+  assertShared(about: Pick<WorkOptions, "series" | "symbol" | "isBeyondShare">): void {
+    const { symbol = about.series?.symbol, isBeyondShare } = about;
+    if (!this.#isShared({ symbol, isBeyondShare })) throw this.#unwanted();
+  }
+
   /** Call when other series or ranges are wanted. Resolves when the work for these series, which are not, has ended. */
   async withdraw(series: Iterable<string>): Promise<void> {
     this.#withdrawn = new Set(series);

@@ -207,6 +207,22 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "what has waited for its turn in a process that stood still is not asked for": async (scene) => {
+    const { archive, leases } = await scene.open([BTC, ETH]);
+    await new Poll(archive).runOnce();
+    const asked = scene.exchange.requests.length;
+    const { client } = archive.exchanges[0]!;
+    const turn = client.turn.bind(client);
+    Object.assign(client, {
+      async turn(...of: Parameters<typeof turn>): Promise<void> {
+        await turn(...of);
+        leases.expire();
+      },
+    });
+    const [report] = await backfill(archive, { patient: false });
+    assert.deepEqual([scene.exchange.requests.length - asked, report?.problems], [0, []]);
+  },
+
   "what waits for the end of a ban ends when its symbol moves": async (scene) => {
     const { exchange, board } = scene;
     const [one, other] = [await scene.open([BTC, ETH]), await scene.open([])];

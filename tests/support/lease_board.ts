@@ -97,6 +97,12 @@ export class GivenLeases implements Leases {
     await this.lose(exchange, symbols, cause);
   }
 
+  /** Holds nothing any more, and nobody was told yet: the process stood still for longer than its leases last. */
+  expire(): void {
+    this.#slots.clear();
+    this.#held.clear();
+  }
+
   async #tell(change: Parameters<LeaseListener>[0]): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => listener(change)));
   }
