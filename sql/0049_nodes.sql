@@ -301,18 +301,21 @@ $$;
 
 -- Says that a node lives, and shares everything anew where that is needed. A node's first call has an `entry`, as has one whose
 -- settings are others now; `wanted` is what it would ask for, where that has changed: by exchange its egress and symbols. `released`
--- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, or null where the node is not known any more: it begins anew then.
+-- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, and the newest call that was known before: fewer than it has had answers show
+-- that a server has taken over which lacks the last ones. Null where the node is not known any more: it begins anew then.
 create function titan10_heartbeat(of_node uuid, beat bigint, lease_s float8, entry jsonb, wanted jsonb, released jsonb)
 returns jsonb language plpgsql volatile set jit to off as $$
 declare
   at timestamptz;
+  known_beats bigint;
   is_late boolean;
   state text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('titan10_leases', 'leases'::regclass::oid::bigint));
   at := clock_timestamp();
   delete from nodes where until < at - interval '1 day' or (leaving and until < at - interval '10 minutes');
-  is_late := beat <= (select beats from nodes where node = of_node);
+  known_beats := (select beats from nodes where node = of_node);
+  is_late := beat <= known_beats;
   if entry is not null and is_late is not true then
     if (entry -> 'succeeds')::boolean then
       delete from nodes where place = entry ->> 'place' and node <> of_node;
@@ -360,6 +363,7 @@ begin
     update nodes set shared = state where node = of_node;
   end if;
   return jsonb_build_object(
+    'known_beats', known_beats,
     'slots', (
       select coalesce(jsonb_agg(jsonb_build_object(
                'exchange', exchange, 'egress', egress, 'epoch', epoch, 'leaving', next is not null)), '[]')

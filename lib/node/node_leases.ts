@@ -44,6 +44,8 @@ export class NodeLeases implements Leases {
   /** Of the configuration that they are made of. */
   #settings: { readonly of: Config; readonly settings: NodeSettings } | undefined;
   #beats = 0;
+  /** The newest of them that was answered. */
+  #answeredBeat = 0;
   #released: Leaving[] = [];
   #isWaiting = false;
   /** Why the newest try failed: it is logged only when that changes. */
@@ -193,9 +195,10 @@ export class NodeLeases implements Leases {
     const proved = this.#clock.start();
     const wanted = this.#wants.untold(config.exchanges, settings.egressOf);
     const released = [...this.#released];
+    const count = ++this.#beats;
     const statement = beat(this.#connection.database, {
       node: this.#node,
-      count: ++this.#beats,
+      count,
       leaseMs,
       entry: this.#told === config ? undefined : this.#entryOf(settings),
       wanted: wanted?.symbols,
@@ -214,7 +217,16 @@ export class NodeLeases implements Leases {
     [this.#told, this.#isSuccessor] = [config, false];
     proved();
     wanted?.isTold();
+    if ((holdings.knownCount ?? Infinity) < this.#answeredBeat) this.#tellAnew();
+    this.#answeredBeat = count;
     return holdings;
+  }
+
+  /** A server that has taken over lacks the last that the one before was told. */
+  #tellAnew(): void {
+    this.#told = undefined;
+    this.#wants.forget();
+    this.#hurry();
   }
 
   /** Other nodes have ended this one: its leases are not its own any more. */

@@ -67,6 +67,8 @@ export interface NodeHoldings {
   readonly leases: readonly ExchangeLeases[];
   /** Whether it is to have what others still work on. */
   readonly isWaiting: boolean;
+  /** The highest count of the calls that the database knew of before this one; undefined at the first. */
+  readonly knownCount?: number | undefined;
 }
 
 interface BeatOptions {
@@ -108,7 +110,10 @@ export async function beat(
       { prepare: true },
     );
     const held = row?.held ?? undefined;
-    return held && { slots: held.slots, leases: held.leases, isWaiting: held.is_waiting };
+    return held && {
+      ...{ slots: held.slots, leases: held.leases, isWaiting: held.is_waiting },
+      knownCount: held.known_beats ?? undefined,
+    };
   });
 }
 
@@ -140,4 +145,5 @@ interface HeldRow {
   readonly slots: readonly SlotLease[];
   readonly leases: readonly ExchangeLeases[];
   readonly is_waiting: boolean;
+  readonly known_beats: number | null;
 }

@@ -188,6 +188,23 @@ Deno.test("without a database nothing is held when the lease is over, and all is
     );
   }));
 
+Deno.test("what a server that has taken over does not know is told again", (t) =>
+  withNodes(t, async (join, { sql }) => {
+    const node = join();
+    const { leases } = node;
+    await leases.start();
+    await leases.want("binance", SYMBOLS);
+    await leases.follow();
+    // Its last calls are lost with the server before, and with them what it wants and its settings.
+    await sql`update nodes set beats = 1, settings_hash = 'older'`;
+    await sql`delete from node_symbols`;
+    await sql`delete from leases where exchange <> ''`;
+    await sql`delete from egress_leases`;
+    await node.until("all of it", () => node.held("binance", SYMBOLS).length === SYMBOLS.length);
+    const [row] = await sql`select settings_hash from nodes`;
+    assert.equal(row?.["settings_hash"], "");
+  }));
+
 Deno.test("nobody waits for a database that does not answer at all for longer than for a try", (t) =>
   withNodes(t, async (join) => {
     const node = join();
