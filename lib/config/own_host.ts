@@ -22,6 +22,14 @@ export function ownHost(): string {
   return known;
 }
 
+/**
+ * The name by which processes of one machine know each other: what does not answer at an address of it has ended. Undefined in
+ * containers, which may have one name and are apart, and where the name may not be known.
+ */
+export function placeName(): string | undefined {
+  return ownHost() === ANY_CONTAINER ? undefined : machineName();
+}
+
 /** The name that the system gives to this machine, or to this container. */
 export function machineName(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });

@@ -1,7 +1,7 @@
 /** Makes this process a node of an archive on a server, which others may share. @module */
 import type { Config } from "../config/config.ts";
 import { egressOf } from "../config/egress_setting.ts";
-import { machineName, ownHost } from "../config/own_host.ts";
+import { machineName, ownHost, placeName } from "../config/own_host.ts";
 import { sharedSettings } from "../config/shared_settings.ts";
 import { NodeLeases, type NodeSettings } from "../node/node_leases.ts";
 import type { NodeKind } from "../store/nodes.ts";
@@ -24,14 +24,14 @@ export function nodeOf(
     tellLeases(archive);
     return undefined;
   }
-  const machine = machineName();
+  const [machine, place] = [machineName(), placeName()];
   const address = url === undefined ? undefined : new URL(url);
-  const isProof = machine !== undefined && address !== undefined;
+  const isProof = place !== undefined && address !== undefined;
   const node = new NodeLeases({
     archive,
     kind,
     name: `${machine ?? ownHost()}:${kind === "daemon" ? address?.port ?? kind : kind}`,
-    place: isProof ? `${machine} ${address.host}` : undefined,
+    place: isProof ? `${place} ${address.host}` : undefined,
     version: VERSION,
     settingsOf,
   });
