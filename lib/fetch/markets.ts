@@ -7,6 +7,7 @@ import { marketClassOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import { type EndedWhy, registerSeries } from "../store/ledger.ts";
+import { readHolders } from "../store/node_exchanges.ts";
 import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -71,7 +72,8 @@ export async function refreshMarkets(
       await registerSeries(archive.database, byRule.get(false) ?? [], "list");
       const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
-      await noteWanted(archive.database, wanted);
+      const isOthers = await othersHold(archive);
+      await noteWanted(archive.database, wanted.filter(({ series }) => !isOthers(series)));
       const entered = await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
       const [failed] = made.markets.unloaded;
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
@@ -265,6 +267,16 @@ async function askMarkets(
   });
   const all = [...failures, ...untold];
   return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
+}
+
+/** Which series other nodes ask for: what is wanted of them is theirs to say, and their settings may be others. */
+async function othersHold(
+  { database, leases }: Pick<Archive, "database" | "leases">,
+): Promise<(series: Series) => boolean> {
+  if (leases.node === undefined) return () => false;
+  const holders = await readHolders(database);
+  return ({ exchange, symbol }) =>
+    !leases.holds(exchange, symbol) && holders.has(`${exchange} ${symbol}`);
 }
 
 /** Logs what was found, and drops the thousands of markets that are not archived to free their memory. */
