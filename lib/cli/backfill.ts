@@ -12,7 +12,6 @@ import { readAllRejected } from "../store/rejected_gaps.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
 import { asNode } from "../daemon/command_node.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
-import { hasLiveDaemon } from "../store/lease_holders.ts";
 import { printable } from "../text/printable.ts";
 import { askedRange } from "./asked_range.ts";
 import { ProgressLines } from "./progress.ts";
@@ -80,7 +79,7 @@ async function fetchAll(
     readonly handedOver: () => Promise<void>;
   },
 ): Promise<Fetched> {
-  const { config, database, leases } = archive;
+  const { config } = archive;
   const { signal } = shell;
   const nowMs = shell.clock.now();
   const progress = new ProgressLines(shell, config.exchanges);
@@ -94,9 +93,7 @@ async function fetchAll(
   });
   const funding = await fetchFunding(archive, { asked, signal });
   progress.end();
-  // Where daemons live one of them does that, by its own settings.
-  const isAlone = leases.node === undefined || !await hasLiveDaemon(database);
-  if (isAlone) await rollUp(archive, { signal });
+  await rollUp(archive, { signal });
   await bringUpToDate(archive);
   const problems = [...lostSymbols(archive), ...await nothingPassed(archive)];
   return { reports, funding, problems, others: await readOthersOwed(archive, { nowMs, asked }) };
