@@ -11,6 +11,7 @@ import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import type { ForgetAnswer } from "../serve/routes.ts";
 import type { Status } from "../serve/status.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
+import { readWanting } from "../store/lease_holders.ts";
 import { forgetSymbol, readForgettable } from "../store/forget.ts";
 import { printable } from "../text/printable.ts";
 import { askReload } from "./ask_reload.ts";
@@ -24,7 +25,7 @@ import {
 import { askDaemon, tellDaemon } from "./control.ts";
 import { addSettingFlags, type Flags, readGround, readSources, type Sources } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
-import { count } from "./text.ts";
+import { count, wrap } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
 const HELP = `
@@ -101,6 +102,17 @@ async function forget(
   }
   if (!deletes) return EXIT.done;
   if (held.length === 0) shell.print("There is nothing to delete.");
+  for (const one of held) {
+    const nodes = await stillWanting(ground, shell, one);
+    if (nodes.length === 0) continue;
+    const text =
+      `Cannot delete ${nameOf(one)}: it is still archived by ${
+        nodes.join(", ")
+      }. Take it out of the ` +
+      "settings there, run titan10 reload, then repeat this command. Nothing was deleted.";
+    shell.tell(wrap(printable(text), shell.columns).join("\n"));
+    return EXIT.failed;
+  }
   for (const one of held) {
     const deleted = await deleteSymbol(ground, one);
     shell.print(printable(`${nameOf(one)}: ${count(deleted)} candles deleted.`));
@@ -192,6 +204,31 @@ async function isConfirmed(shell: Shell, held: readonly HeldSymbol[]): Promise<b
   if (/^y(?:es)?$/i.test(answer)) return true;
   shell.tell("Nothing was changed.");
   return false;
+}
+
+/** How long a node may take to say that it wants a symbol no more. */
+const TOLD_MS_MAX = 10_000;
+export const LOOK_MS = 250;
+
+/** Which nodes still want a symbol, once those that were told have had time for it: they would fetch all of it again. */
+async function stillWanting(
+  ground: Ground,
+  { clock, signal }: Shell,
+  one: NamedSymbol,
+): Promise<readonly string[]> {
+  // The embedded database has one process.
+  if (ground.config.databaseUrl === undefined) return [];
+  return await withArchive(ground, {
+    mustExist: true,
+    here: async (database) => {
+      for (let waitedMs = 0;; waitedMs += LOOK_MS) {
+        const nodes = await readWanting(database, one);
+        if (nodes.length === 0 || waitedMs >= TOLD_MS_MAX) return nodes;
+        await clock.sleep(LOOK_MS, { signal });
+      }
+    },
+    daemon: () => Promise.resolve([]),
+  });
 }
 
 /** Deletes here, or lets the daemon do it that holds the database. Returns how many candles that were. */

@@ -18,6 +18,7 @@ import { requireArchive } from "../store/connection/migrations.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import type { Status } from "../serve/status.ts";
 import { readCheckpoints } from "../store/ledger.ts";
+import { hasLiveDaemon } from "../store/lease_holders.ts";
 import { askDaemon, streamDaemon } from "./control.ts";
 import { fundingGapLines } from "./funding_table.ts";
 import { filterOf, type NamedSeries, type SeriesFilter, unknownOf } from "./series_filter.ts";
@@ -49,6 +50,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       let problems: readonly string[] = [];
       if (repairs) {
         await prepareDatabase(database, ground);
+        if (await hasLiveDaemon(database)) return refuseRepair(shell);
         problems = await repair(shell, ground, database);
       } else {
         await requireArchive(database);
@@ -63,12 +65,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       return problems.length === 0 ? EXIT.done : EXIT.failed;
     },
     daemon: async () => {
-      if (repairs) {
-        shell.tell(
-          "Cannot repair gaps while the daemon uses the database. The daemon repairs them itself, at the times of GAPS_CRON.",
-        );
-        return EXIT.failed;
-      }
+      if (repairs) return refuseRepair(shell);
       const { dataDir } = ground.config;
       const pages = streamDaemon(dataDir, "/gaps", { asked: {} });
       const funding = streamDaemon(dataDir, "/gaps", { asked: { what: "funding" } });
@@ -77,6 +74,14 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       return EXIT.done;
     },
   });
+}
+
+/** Two that ask at full pace from one address may be banned. */
+function refuseRepair(shell: Shell): ExitCode {
+  shell.tell(
+    "Cannot repair gaps while the daemon uses the database. The daemon repairs them itself, at the times of GAPS_CRON.",
+  );
+  return EXIT.failed;
 }
 
 /** Repairs once. Returns why exchanges could not be asked. */

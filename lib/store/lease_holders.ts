@@ -40,6 +40,26 @@ export async function readSymbolHolders(
   });
 }
 
+/** The names of the nodes that want a symbol. @throws StoreError */
+export async function readWanting(
+  database: Database,
+  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
+): Promise<readonly string[]> {
+  return await database.run("read which nodes want a symbol", async (sql) => {
+    // An archive that a newer daemon has not opened yet has no nodes.
+    const [known] = await sql<
+      { has: boolean }[]
+    >`select to_regclass('node_symbols') is not null as has`;
+    if (known?.has !== true) return [];
+    const rows = await sql<{ name: string }[]>`
+      select nodes.name from node_symbols as wanted join nodes using (node)
+      where wanted.exchange = ${exchange} and ${symbol} = any (wanted.symbols)
+        and node in (select node from titan10_live_nodes(clock_timestamp()))
+      order by 1`;
+    return rows.map(({ name }) => name);
+  });
+}
+
 /** Whether a daemon works on the archive, or has until a moment ago. @throws StoreError */
 export async function hasLiveDaemon(database: Database): Promise<boolean> {
   return await database.run("read whether a daemon lives", async (sql) => {
