@@ -7,6 +7,8 @@ const CONTAINER_SIGNS = [
   "/var/run/secrets/kubernetes.io",
 ] as const;
 
+const ID_FILE = "/etc/machine-id";
+
 /** What all containers are called here, see {@linkcode ownHost}. */
 const ANY_CONTAINER = "container";
 
@@ -22,12 +24,27 @@ export function ownHost(): string {
   return known;
 }
 
+/** Whether this is a container: an address of its own says nothing of processes in others of the same name. */
+export function isContainer(): boolean {
+  return ownHost() === ANY_CONTAINER;
+}
+
 /**
- * The name by which processes of one machine know each other: what does not answer at an address of it has ended. Undefined in
- * containers, which may have one name and are apart, and where the name may not be known.
+ * By which it is known that a process has taken the place of another one of the same machine: its name and, where it has one,
+ * the number that systemd gives to an installation, since machines may have one name. Undefined where the name may not be known.
  */
 export function placeName(): string | undefined {
-  return ownHost() === ANY_CONTAINER ? undefined : machineName();
+  const name = machineName();
+  return name === undefined ? undefined : [machineId(), name].filter(Boolean).join(" ");
+}
+
+function machineId(): string {
+  try {
+    if (Deno.permissions.querySync({ name: "read", path: ID_FILE }).state !== "granted") return "";
+    return Deno.readTextFileSync(ID_FILE).trim();
+  } catch {
+    return "";
+  }
 }
 
 /** The name that the system gives to this machine, or to this container. */

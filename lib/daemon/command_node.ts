@@ -1,6 +1,6 @@
 /** Makes a command a node of an archive on a server, for as long as it works. @module */
 import { endWithLeases } from "../archive/lease_work.ts";
-import { placeName } from "../config/own_host.ts";
+import { isContainer, placeName } from "../config/own_host.ts";
 import { hasLiveDaemon, readSlotHolders } from "../store/lease_holders.ts";
 import { Poll } from "../fetch/poll.ts";
 import { storeNote } from "../archive/failure.ts";
@@ -46,7 +46,7 @@ export async function asNode<T>(
   const both = AbortSignal.any([signal, over.signal]);
   let polling: Promise<void> | undefined;
   try {
-    const machine = placeName();
+    const machine = isContainer() ? undefined : placeName();
     if (machine !== undefined) await releaseEnded(archive.database, { ...archive, machine });
     await node?.start();
     await untilShared(archive, both);
