@@ -9,6 +9,7 @@ import type { OpenArchive } from "./open_archive.ts";
 import type { NodeLeases } from "../node/node_leases.ts";
 import { nodeOf } from "./own_node.ts";
 import { nextTime } from "./schedule.ts";
+import { assertPolls } from "./shared_timeframes.ts";
 
 /** How often it is looked whether an exchange may be asked by now. */
 const LOOK_MS = 500;
@@ -37,6 +38,7 @@ export async function asNode<T>(
   work: (share: CommandShare) => Promise<T>,
 ): Promise<T> {
   if (archive.database.kind === "embedded") return await work({ handedOver: NOW });
+  await assertPolls(archive);
   // Nobody is answered: while the port is open, other commands of this machine see that this one lives.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;

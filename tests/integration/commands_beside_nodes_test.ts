@@ -17,7 +17,7 @@ import { freePort } from "../faults/scene.ts";
 
 const BTC = { exchange: "binance", symbol: "BTC/USDT", timeframe: "1h" } as const;
 
-Deno.test("a symbol is not deleted that a node of another machine archives, and gaps are left to that node", async (t) => {
+Deno.test("a symbol is not deleted that a node of another machine archives, and gaps and polls are left to that node", async (t) => {
   const test = await openTestDatabase("postgres");
   if (test === undefined) {
     return void await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
@@ -32,7 +32,11 @@ Deno.test("a symbol is not deleted that a node of another machine archives, and 
 async function besideNode({ database, url }: TestDatabase): Promise<void> {
   await migrate(database, await readMigrations());
   await seed(database, [{ ...BTC, since: "2024-01-01T00:00:00Z", candles: 3 }]);
-  const node = new LeaseNode(database, { egress: "a", wanted: { binance: [BTC.symbol] } });
+  const node = new LeaseNode(database, {
+    egress: "a",
+    settings: { TIMEFRAMES: "1m,1h,1d" },
+    wanted: { binance: [BTC.symbol] },
+  });
   await node.beat();
   const env = {
     DATABASE_URL: url!,
@@ -68,6 +72,16 @@ async function besideNode({ database, url }: TestDatabase): Promise<void> {
   const repair = await runInProcess(["gaps", "--repair"], env);
   assert.equal(repair.code, 1);
   assert.match(repair.stderr, /^Cannot repair gaps while the daemon uses the database/);
+
+  const lacking = await runInProcess(["backfill"], {
+    ...{ ...env, EGRESS: "elsewhere", SYMBOLS: BTC.symbol },
+    ...{ TIMEFRAMES: "1d", BACKFILL: "1d:10d" },
+  });
+  assert.equal(lacking.code, 1);
+  assert.match(
+    lacking.stderr,
+    /^Cannot share binance with the node .+: it polls 1m, 1h, which this command's TIMEFRAMES lacks/,
+  );
 
   node.options = { ...node.options, wanted: { binance: [] } };
   await node.beat();
