@@ -22,6 +22,9 @@ const BAN_SECONDS = 600;
 /** What was answered so shortly before a trouble began may not be stored yet. */
 export const UNSTORED_MS = 6_000;
 
+/** So late a busy exchange may read a request whose sender is gone. */
+const LATE_MS = 1_000;
+
 /** How old pages on their way can be when the database changes. */
 const LOST_MS = 15_000;
 
@@ -44,7 +47,8 @@ async function strikeNode(
   await end();
   const { visitor, beforeMs } = LOSSES[trouble]?.(node) ?? {};
   if (beforeMs === undefined) return;
-  scene.pardons.push({ visitor, sinceMs: sinceMs - beforeMs, untilMs: systemClock.now() });
+  const untilMs = systemClock.now() + LATE_MS;
+  scene.pardons.push({ visitor, sinceMs: sinceMs - beforeMs, untilMs });
 }
 
 /** After which answers may not have been stored, and whose. A stop ends what is under way, too. */
@@ -65,6 +69,7 @@ const LOSSES: Partial<
   "writes held": ofNode,
   "partition": ofNode,
   "connections cut": ofNode,
+  "node joins": () => ({ visitor: JOINING, beforeMs: 0 }),
   "one-shot backfill": () => ({ visitor: ONE_SHOT, beforeMs: 0 }),
   // It takes no part, and asks what the nodes ask.
   "pages without stamp": () => ({ visitor: undefined, beforeMs: UNSTORED_MS }),
