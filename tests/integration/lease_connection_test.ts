@@ -12,6 +12,7 @@ import type { Sql } from "../../lib/store/connection/sql.ts";
 import { configureLogging, logger } from "../../lib/telemetry/log.ts";
 import { configOf } from "../support/local_archive.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { startPostgres } from "../support/postgres_server.ts";
 import { startSwallowingProxy, type SwallowingProxy } from "../support/swallowing_proxy.ts";
 import { openPostgres } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -45,9 +46,10 @@ interface Scene {
 async function withNode(
   t: Deno.TestContext,
   use: (scene: Scene) => Promise<void>,
-  { user }: { readonly user?: string } = {},
+  { user, needsTimers = false }: { readonly user?: string; readonly needsTimers?: boolean } = {},
 ): Promise<void> {
-  const server = await openPostgres();
+  // Under faketime the timers of a server do not run: one of its own has the real time.
+  const server = needsTimers ? await startPostgres({ hasRealTime: true }) : await openPostgres();
   if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
     return;
@@ -196,7 +198,7 @@ Deno.test("a heartbeat that waits for a lock is ended by the server, which does 
     assert.deepEqual([changes, away], [[], []], "nor are the connections replaced");
     assert.ok(hold(leases));
     await end();
-  }));
+  }, { needsTimers: true }));
 
 Deno.test("a role with one connection tells over it that a node lives, before the pages that wait for it", (t) =>
   withNode(t, async (scene) => {
