@@ -201,10 +201,11 @@ export function judgeListings(
     known.has(symbol) && !isOver(symbol) && !isExpired(symbol)
   );
   const isNoneListed = open.length > 1 && !symbols.some((symbol) => list.has(symbol));
-  const lacked = symbols.filter((symbol) =>
-    !isExpired(symbol) && ownMarket(list.get(symbol), known.get(symbol))?.isActive !== true
-  );
-  const elsewhere = new Set(lacked.filter((symbol) => listedElsewhere.has(symbol)));
+  const isTraded = (symbol: string): boolean =>
+    ownMarket(list.get(symbol), known.get(symbol))?.isActive === true;
+  const lacked = symbols.filter((one) => isExpired(one) ? !list.has(one) : !isTraded(one));
+  const isElsewhere = (one: string): boolean => !isExpired(one) && listedElsewhere.has(one);
+  const elsewhere = new Set(lacked.filter(isElsewhere));
   const { changes, absent, renamed } = judgeSymbols(list, {
     ...{ symbols, known, elsewhere, expiresMs, late, nowMs },
     absentMsMin: isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN,
@@ -220,7 +221,7 @@ export function judgeListings(
     missing: symbols.filter((symbol) =>
       isOver(symbol) && !list.has(symbol) && !elsewhere.has(symbol)
     ),
-    isNoneListed: isNoneListed && absent.size + elsewhere.size > 0,
+    isNoneListed: isNoneListed && absent.size > 0,
     lacked,
     elsewhere: [...elsewhere],
     markets: marketsOf(list, symbols, { known, replaced }),

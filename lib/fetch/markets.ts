@@ -132,7 +132,7 @@ async function makeProved(
 /** @throws FetchError when none of several archived symbols is listed, and that has not lasted yet. */
 function assertListed({ news, markets: { exchange } }: MadeMarkets): void {
   if (!news.isNoneListed) return;
-  const count = news.absentSinceMs.size + news.elsewhere.length;
+  const count = news.absentSinceMs.size;
   throw new FetchError(
     "transient",
     `Cannot use the markets of ${exchange}: none of ${count} archived symbols is listed`,

@@ -19,7 +19,11 @@ export async function readListedElsewhere(
       join egress_leases as slot
         on slot.exchange = wanted.exchange and slot.egress = wanted.egress and slot.holder = wanted.node
       cross join lateral unnest(wanted.symbols) as one (symbol)
-      where wanted.exchange = ${exchange} and wanted.node <> ${node}::uuid and one.symbol <> all (wanted.lacked)`;
+      where wanted.exchange = ${exchange} and wanted.node <> ${node}::uuid and one.symbol <> all (wanted.lacked)
+        -- It loads no list any more.
+        and not exists (
+          select from exchange_egress as said
+          where said.exchange = slot.exchange and said.egress = slot.egress and said.denied_until > clock_timestamp())`;
     return new Set(rows.map(({ symbol }) => symbol));
   });
 }

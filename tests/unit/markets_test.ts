@@ -322,6 +322,25 @@ Deno.test("what another node's list has is not entered as suspended, renamed or 
   }
 });
 
+Deno.test("a list that has none of the archived symbols is in force where another node's list has them all", () => {
+  const symbols = ["BTC/USDT", "ETH/USDT"];
+  const known = {
+    listed: { "SOL/USDT": {} },
+    checkpoints: symbols.map((symbol) => checkpoint(symbol)),
+    listings: symbols.map((symbol) => listing(symbol)),
+  };
+  const { news, markets } = make({ ...known, listedElsewhere: symbols });
+  assert.deepEqual([news.isNoneListed, news.changes], [false, []]);
+  assert.deepEqual([news.lacked, markets.elsewhere], [symbols, symbols]);
+  // Then that node knows that nobody else has them: a day of such lists ends them.
+  const other = make(known).news;
+  assert.deepEqual([other.isNoneListed, other.changes, [...other.absentSinceMs.keys()]], [
+    true,
+    [],
+    symbols,
+  ]);
+});
+
 Deno.test("a list without any of several archived symbols is believed after a day of such lists", () => {
   const known: Given = {
     listed: { "SOL/USDT": {} },
