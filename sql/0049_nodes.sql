@@ -301,10 +301,12 @@ $$;
 
 -- Says that a node lives, and shares everything anew where that is needed. A node's first call has an `entry`, as has one whose
 -- settings are others now; `wanted` is what it would ask for, where that has changed: by exchange its egress and symbols. `released`
--- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, and the newest call that was known before: fewer than it has had answers show
--- that a server has taken over which lacks the last ones. Null where the node is not known any more: it begins anew then.
+-- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, and the newest
+-- call that was known before: if an answer has come to a later one, a server has taken over that lacks it. Returns null where the
+-- node is not known any more: it begins anew then. A lock is not waited for longer than the node waits for the answer: behind a
+-- pooler that ends no statement, calls that were given up would take all connections of the server.
 create function titan10_heartbeat(of_node uuid, beat bigint, lease_s float8, entry jsonb, wanted jsonb, released jsonb)
-returns jsonb language plpgsql volatile set jit to off as $$
+returns jsonb language plpgsql volatile set jit to off set lock_timeout to '4s' as $$
 declare
   at timestamptz;
   known_beats bigint;
