@@ -56,6 +56,8 @@ export class LeaseConnection {
     const sentMs = clock.now();
     this.#underWay++;
     const ended = statement.finally(() => void this.#underWay--);
+    // Where the signal has aborted by then, nobody waits for it.
+    ended.catch(() => {});
     try {
       const answer = await withDeadline(tryMs, () => ended, { clock, signal, name: "a heartbeat" });
       const sinceMs = this.#silentSinceMs;
