@@ -1,6 +1,7 @@
 /** What the program says and ends with when its configuration cannot be used. @module */
 import assert from "node:assert/strict";
-import { runInProcess } from "../support/shell.ts";
+import { join } from "node:path";
+import { openFolderShell } from "../support/folder_shell.ts";
 
 interface BadConfiguration {
   readonly env?: Readonly<Record<string, string>>;
@@ -118,18 +119,17 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
 };
 
 Deno.test("every configuration that cannot be used ends with 2, and a sentence", async (t) => {
-  const before = Deno.cwd();
   const folder = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  const shell = openFolderShell(folder);
   try {
-    Deno.chdir(folder);
     for (
       const [name, { env = {}, flags = [], dotenv, file, fileName, says }] of Object.entries(BAD)
     ) {
       await t.step(name, async () => {
-        await Deno.writeTextFile(".env", dotenv ?? "");
-        const path = fileName ?? "titan10.yaml";
+        await Deno.writeTextFile(join(folder, ".env"), dotenv ?? "");
+        const path = join(folder, fileName ?? "titan10.yaml");
         await Deno.writeFile(path, file ?? new Uint8Array());
-        const { code, stdout, stderr } = await runInProcess(["status", ...flags], env);
+        const { code, stdout, stderr } = await shell.run(["status", ...flags], env);
         assert.equal(code, 2, stderr);
         assert.equal(stdout, "");
         assert.match(stderr, says);
@@ -140,7 +140,7 @@ Deno.test("every configuration that cannot be used ends with 2, and a sentence",
       });
     }
   } finally {
-    Deno.chdir(before);
+    await shell.close();
     await Deno.remove(folder, { recursive: true });
   }
 });

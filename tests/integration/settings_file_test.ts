@@ -1,5 +1,6 @@
 /** What `titan10.yaml` may say, what is made of it, and what is told when something is wrong with it. @module */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { type Config, ConfigError, readConfig } from "../../lib/config/config.ts";
 import { settingsOf, unstreamedWhy } from "../../lib/config/exchange_settings.ts";
 import { readSettingsFile } from "../../lib/config/settings_file.ts";
@@ -16,7 +17,8 @@ import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { okx } from "../support/dialects/okx.ts";
 import { binance } from "../support/local_exchange/binance.ts";
-import { runInProcess } from "../support/shell.ts";
+import { openFolderShell } from "../support/folder_shell.ts";
+import { type CommandResult, runInProcess } from "../support/shell.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
@@ -271,16 +273,15 @@ Deno.test("the example of the document is read, each exchange with its own symbo
 });
 
 Deno.test("titan10 config shows what is in force and where it comes from, and no secret", async () => {
-  const before = Deno.cwd();
   const folder = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  const shell = openFolderShell(folder);
   const env = { OKX_KEY: "hunter2hunter2", HTTP_TOKEN: "0123456789abcdef-hunter2" };
-  const call = (...args: readonly string[]): ReturnType<typeof runInProcess> =>
-    runInProcess(["config", ...args], env);
+  const call = (...args: readonly string[]): Promise<CommandResult> =>
+    shell.run(["config", ...args], env);
   try {
-    Deno.chdir(folder);
-    await Deno.writeTextFile(".env", "PAGE_LIMIT=300\nSYMBOLS=BTC/USDC\nLIVE=okx\n");
+    await Deno.writeTextFile(join(folder, ".env"), "PAGE_LIMIT=300\nSYMBOLS=BTC/USDC\nLIVE=okx\n");
     await Deno.writeTextFile(
-      "titan10.yaml",
+      join(folder, "titan10.yaml"),
       `defaults: { timeframes: [1h, 1d], backfill: { 1h: 30d, 1d: 5y } }
 exchanges:
   kraken: { symbols: [BTC/USD], timeframes: [1d], live: off }
@@ -328,12 +329,12 @@ exchanges:
     assert.match(shown.stdout, /^okx\n[^]*^ {2}SYMBOLS +BTC\/USDC +\.env$/m);
     assert.doesNotMatch(stdout + shown.stdout, /hunter2/);
     assert.equal((await call("check")).stdout, "The settings can be used: kraken, okx.");
-    await Deno.writeTextFile("new.yaml", "exchanges: { krakn: }");
+    await Deno.writeTextFile(join(folder, "new.yaml"), "exchanges: { krakn: }");
     const refused = await call("check", "--config", "new.yaml");
     assert.deepEqual([refused.code, refused.stdout], [2, ""]);
     assert.match(refused.stderr, /new\.yaml:1:14 exchanges="krakn": .*did you mean kraken\?/);
   } finally {
-    Deno.chdir(before);
+    await shell.close();
     await Deno.remove(folder, { recursive: true });
   }
 });
