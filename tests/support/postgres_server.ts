@@ -92,7 +92,7 @@ export async function startPostgres(
       hasSocket,
       standbyOf,
     });
-    await cluster.create();
+    await again(() => cluster.create());
     await cluster.start();
     return cluster;
   } catch (error) {
@@ -198,7 +198,14 @@ class Cluster implements PostgresServer {
   }
 
   async start(): Promise<void> {
-    if (this.#port === 0) this.#port = freePort();
+    const isNew = this.#port === 0;
+    await again(async () => {
+      if (isNew) this.#port = freePort();
+      await this.#startOnce();
+    });
+  }
+
+  async #startOnce(): Promise<void> {
     const settings = {
       listen_addresses: "127.0.0.1",
       port: this.#port,
@@ -301,6 +308,25 @@ class Cluster implements PostgresServer {
       stdout,
       args: [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", program, ...args],
     });
+  }
+}
+
+/**
+ * What ends the programs of a server by chance: another process took the port, or has left memory behind, by `faketime` and
+ * under the same process number, that the server's user may not open.
+ */
+const CHANCE = /Address already in use|libfaketime/;
+
+const TRIES_MAX = 5;
+
+/** Tries once more what failed by chance. */
+async function again(act: () => Promise<void>): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (tries === TRIES_MAX || !CHANCE.test(String(error))) throw error;
+    }
   }
 }
 
