@@ -156,15 +156,22 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     { folder, whole, ...where },
   ) => {
     const path = `${folder}/cut.csv`;
-    await Deno.writeTextFile(path, "old");
+    const cut = async (signal: Deno.Signal): Promise<number> => {
+      for (;;) {
+        await Deno.writeTextFile(path, "old");
+        const leaving = start(["export", "-o", path], where);
+        await until("an unfinished file", async () => {
+          const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+          return names.some((name) => name.includes(String(leaving.pid)));
+        });
+        leaving.kill(signal);
+        const { code } = await leaving.ended;
+        // On a busy machine it may have written all before the signal came.
+        if (await Deno.readTextFile(path) !== whole) return code;
+      }
+    };
     for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGKILL", 137]] as const) {
-      const leaving = start(["export", "-o", path], where);
-      await until("an unfinished file", async () => {
-        const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
-        return names.some((name) => name.includes(String(leaving.pid)));
-      });
-      leaving.kill(signal);
-      assert.equal((await leaving.ended).code, code);
+      assert.equal(await cut(signal), code);
       assert.equal(await Deno.readTextFile(path), "old");
     }
     const left = (): readonly string[] => [...Deno.readDirSync(folder)].map(({ name }) => name);

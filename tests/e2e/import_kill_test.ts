@@ -5,6 +5,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { writeFiles } from "../support/many_files.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
 import { createServerDatabase, openPostgres } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT"];
 const HOURS = 80;
@@ -85,6 +86,13 @@ Deno.test("an import that was killed goes on where it was, and stores nothing tw
       const { code } = await program.ended;
       assert.notEqual(code, 0, "it was over before it was killed");
     }
+    // The server goes on with what it was sent last.
+    await until("the end of its connections", async () => {
+      const others = await sql`
+        select from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`;
+      return others.length === 0;
+    });
     const before = await wholeFiles(sql);
     assert.ok(before >= 120 && before < FILES, `${before}`);
     const last = await run(["import", "--json", "data"], { cwd, env });

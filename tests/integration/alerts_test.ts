@@ -202,7 +202,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 
   "nothing of the webhook's URL is shown, however it fails": async (scene) => {
-    const run = await scene.start({ FETCH_TIMEOUT: "50ms" });
+    const run = await scene.start({ FETCH_TIMEOUT: "1s" });
     await run.poll();
     scene.webhook.answer("hang", 500, 503);
     await makeStale(scene, run);

@@ -22,6 +22,7 @@ import { LeaseNode } from "../support/lease_nodes.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { started } from "../support/started.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest, openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -365,7 +366,7 @@ Deno.test("two egresses that wait for each other to write the worst of an exchan
       });
     await write("first");
     const held = await holdRows(database, "exchanges");
-    const writing = [write("second"), write("third")];
+    const writing = [write("second"), write("third")].map(started);
     await untilWaiting(database, 2);
     await held.release();
     await Promise.all(writing);

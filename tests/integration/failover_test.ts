@@ -22,6 +22,7 @@ import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts
 import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { type PostgresServer, startPostgres, startPrimary } from "../support/postgres_server.ts";
+import { started } from "../support/started.ts";
 import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { testClock } from "../support/test_clock.ts";
 
@@ -75,7 +76,7 @@ Deno.test("a standby that is promoted during a backfill owes what it had not rec
         EXCHANGE_BINANCE: binanceAt(exchange),
       };
       const archive = await openTestArchive(database, variables, HASTY_CLOCK);
-      const running = backfill(archive, { patient: false });
+      const running = started(backfill(archive, { patient: false }));
       await until(async () => await coveredMinutes(asks.primary) > 1_000);
       await until(async () => await coveredMinutes(asks.standby) > 500);
       // Its WAL receiver ends, so that the primary goes on alone.

@@ -8,6 +8,7 @@ import type { LeaseStamp } from "../../lib/store/lease_stamp.ts";
 import { newestPageNumber, writePage } from "../../lib/store/page_write.ts";
 import { A, B, BTC, C, NO_ANSWER, pageOf, stampOf, storedValue } from "../support/lease_pages.ts";
 import { untilWaiting } from "../support/row_locks.ts";
+import { started } from "../support/started.ts";
 import { testTwoPrograms, type TwoPrograms } from "../support/two_programs.ts";
 
 testTwoPrograms("the later holder's values stay", {
@@ -112,8 +113,9 @@ function bothWays(
     const pages: Promise<unknown>[] = [];
     await first.sql.begin(async (transaction) => {
       await writePage(within(first, transaction), BTC, { ...pageOf(one.epoch), isNew, stamp: one });
-      pages.push(writePage(second, BTC, { ...pageOf(other.epoch), isNew, stamp: other }));
-      pages[0]!.catch(() => {});
+      pages.push(
+        started(writePage(second, BTC, { ...pageOf(other.epoch), isNew, stamp: other })),
+      );
       await untilWaiting(first, 1);
     });
     return await Promise.allSettled(pages);

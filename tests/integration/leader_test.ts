@@ -35,6 +35,7 @@ import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_arch
 import { holdTable, untilWaiting } from "../support/row_locks.ts";
 import { DENIED_PAGES } from "../faults/refusing_answers.ts";
 import { startReceivers } from "../support/receivers.ts";
+import { started } from "../support/started.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { startWebhook, type TestWebhook } from "../support/webhook.ts";
@@ -401,7 +402,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const held = await holdTable(database, "ohlcv_1m");
     const { node } = late.share;
     const untilMs = scene.now() + 365 * 24 * 60 * MINUTE_MS;
-    const expiring = expireCandles(database, MINUTE, { untilMs, node });
+    const expiring = started(expireCandles(database, MINUTE, { untilMs, node }));
     try {
       await untilWaiting(database, 1);
       // Heartbeats of all nodes come one after the other: one that had to wait would end the shares of all.

@@ -15,6 +15,7 @@ import { ManualClock } from "../support/manual_clock.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { startSwallowingProxy, type SwallowingProxy } from "../support/swallowing_proxy.ts";
 import { openPostgres } from "../support/test_database.ts";
+import { started } from "../support/started.ts";
 import { until } from "../support/until.ts";
 
 const { beatMs, leaseMs, soonMs, tryMs } = LEASE_TIMES;
@@ -126,7 +127,9 @@ function hold(leases: NodeLeases): boolean {
 /** Work on the archive's only connection, which lasts until it is told to end. */
 async function occupy({ admin, database }: Scene): Promise<() => Promise<void>> {
   await admin`select pg_advisory_lock(1)`;
-  const work = database.runLong("compress", (sql) => sql`select pg_advisory_xact_lock(1)`);
+  const work = started(
+    database.runLong("compress", (sql) => sql`select pg_advisory_xact_lock(1)`),
+  );
   await until("a statement that waits", async () => {
     const rows = await admin`
       select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`;
@@ -144,7 +147,7 @@ Deno.test("a statement that keeps the only connection of the pool for longer tha
     const end = await occupy(scene);
     const pages = Array.from(
       { length: PAGES },
-      () => database.run("store a page", (sql) => sql`select 1`),
+      () => started(database.run("store a page", (sql) => sql`select 1`)),
     );
     for (let passedMs = 0; passedMs <= 2 * leaseMs; passedMs += beatMs) {
       await beatAfter(beatMs);
@@ -204,25 +207,28 @@ Deno.test("a role with one connection tells over it that a node lives, before th
   withNode(t, async (scene) => {
     const { database, leases, clock, away, beats, connections } = scene;
     let isAsked = false;
-    const asked = database.run("ask", (sql) => sql`select 1`).then(() => isAsked = true);
+    const asked = started(
+      database.run("ask", (sql) => sql`select 1`).then(() => isAsked = true),
+    );
     await until("the node's connection to be given up", async () => {
+      // The server takes its time: no more than that passes.
+      await systemClock.sleep(50);
       await clock.advance(50);
       return isAsked;
     });
     await asked;
     assert.equal(await connections(), 1);
     const end = await occupy(scene);
-    const ended: string[] = [];
     const pages = Array.from(
       { length: PAGES },
-      () => database.run("store a page", (sql) => sql`select 1`).then(() => ended.push("page")),
+      () => started(database.run("store a page", (sql) => sql`select 1`)),
     );
     const before = await beats();
     await clock.advance(beatMs);
     await end();
     await until("the heartbeat", async () => await beats() > before);
     await Promise.all(pages);
-    assert.ok(hold(leases));
+    await until("the answer to the node", () => hold(leases));
     assert.deepEqual(away, []);
   }, { user: `few_${crypto.randomUUID().slice(0, 8)}` }));
 

@@ -7,6 +7,7 @@ import { migrate, readMigrations } from "../../lib/store/connection/migrations.t
 import { expireCandles } from "../../lib/store/expiry.ts";
 import { LeaseNode, type NodeOptions } from "../support/lease_nodes.ts";
 import { fc } from "../support/property.ts";
+import { started } from "../support/started.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
 
@@ -334,7 +335,9 @@ Deno.test("old candles that take long to drop keep no node waiting when their le
     try {
       await busy`begin`;
       await busy`lock table ohlcv_1m in row exclusive mode`;
-      const dropping = expireCandles(database, timeframe, { untilMs: 0, node: leader.id });
+      const dropping = started(
+        expireCandles(database, timeframe, { untilMs: 0, node: leader.id }),
+      );
       const waits = async (): Promise<number> => {
         const [row] = await database.sql<{ count: number }[]>`
           select count(*)::int from pg_locks where not granted
@@ -344,7 +347,7 @@ Deno.test("old candles that take long to drop keep no node waiting when their le
       await until("the wait for the table", async () => await waits() > 0);
       await leader.expire();
       let held: Awaited<ReturnType<LeaseNode["beat"]>>;
-      const beating = other.beat().then((holdings) => held = holdings);
+      const beating = started(other.beat().then((holdings) => held = holdings));
       await until("an answer, or another wait", async () => {
         return held !== undefined || await waits() > 1;
       });

@@ -143,8 +143,7 @@ Deno.test("a breaker that was open is closed when another client takes the place
       }
     };
     await fail();
-    await archive.clock.sleep(100);
-    assert.notEqual(await stored(), "closed");
+    await until("the breaker to be stored", async () => await stored() !== "closed");
     await reload({ EXCHANGE_BINANCE: '{"rateLimit":2}' });
     assert.notEqual(archive.exchanges[0], before);
     assert.deepEqual([await stored(), await shown()], ["closed", closed]);

@@ -27,6 +27,7 @@ import {
 import { withdrawReach } from "../../lib/store/series_reach.ts";
 import { dropUnsentNews } from "../../lib/store/unsent_news.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
+import { started } from "../support/started.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
 
@@ -347,9 +348,9 @@ async function waitsOrEnds(
 async function scanMeetsRetention(database: Database): Promise<void> {
   await fill(database, "update checkpoints set rows_from = lower(covered)");
   const holder = await holdRows(database, "gaps");
-  const expiring = expireCandles(database, HOUR, { untilMs: END_MS });
+  const expiring = started(expireCandles(database, HOUR, { untilMs: END_MS }));
   await untilWaiting(database, 1);
-  const scanning = scanGaps(database, HOUR, END_MS);
+  const scanning = started(scanGaps(database, HOUR, END_MS));
   await untilWaiting(database, 2);
   const reading = await database.sql<{ mode: string }[]>`
     select mode from pg_locks join pg_stat_activity using (pid)
@@ -368,7 +369,7 @@ async function wantedMeetsFirstPoll(database: Database): Promise<void> {
   await database.sql.begin(async (tx) => {
     await tx`update checkpoints set followed_from = to_timestamp(${END_MS / 1000})`;
     const wanted = WANTED.map((one) => ({ ...one, wantedEndsMs: START_MS + 2 * HOUR_MS }));
-    running = noteWanted(database, wanted);
+    running = started(noteWanted(database, wanted));
     assert.equal(await waitsOrEnds(database, running), "waits");
   });
   await running;

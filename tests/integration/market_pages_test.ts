@@ -14,6 +14,7 @@ import { beginListings, replaceListings } from "../../lib/store/listings.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { holdRows, holdTable, untilWaiting } from "../support/row_locks.ts";
+import { started } from "../support/started.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { TWIN_PRICES, type TwinMarkets, withTwinMarkets } from "../support/twin_markets.ts";
@@ -147,7 +148,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const holder = await holdRows(first, "checkpoints");
       const running: Promise<unknown>[] = [];
       for (const write of isPageFirst ? writes : writes.toReversed()) {
-        running.push(write());
+        running.push(started(write()));
         await untilWaiting(second, running.length);
       }
       await holder.release();
@@ -179,7 +180,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       ];
       for (const write of writes) {
         const holder = await holdRows(first, "checkpoints");
-        const writing = write();
+        const writing = started(write());
         try {
           await untilWaiting(second, 1);
           // Refused at once if the page had it.
@@ -210,9 +211,9 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const [young] = await first.sql`select from checkpoints where unsettled <> '{}'`;
       assert(young !== undefined, "a candle that the listing takes back");
       const holder = await holdTable(first, "ohlcv_1m");
-      const expiring = expireCandles(first, MINUTE, { untilMs: nowMs - HOUR_MS });
+      const expiring = started(expireCandles(first, MINUTE, { untilMs: nowMs - HOUR_MS }));
       await untilWaiting(second, 1);
-      const entering = enter();
+      const entering = started(enter());
       await untilWaiting(second, 2);
       await holder.release();
       const [{ candles }] = await Promise.all([expiring, entering]);
@@ -228,7 +229,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await backfill(await open(first), { patient: false });
     const nowMs = clock.now();
     const holder = await holdRows(first, "checkpoints");
-    const entering = [first, second].map((database) => replaceMarket(database, nowMs));
+    const entering = [first, second].map((database) => started(replaceMarket(database, nowMs)));
     await untilWaiting(second, 2);
     await holder.release();
     const [one, other] = await Promise.all(entering);

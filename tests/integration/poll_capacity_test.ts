@@ -16,6 +16,7 @@ import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { manyMarkets } from "../support/many_exchanges.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { started } from "../support/started.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -74,7 +75,7 @@ async function beginPolls(archive: Scene["archive"], clock: ManualClock): Promis
   const [exchange = assert.fail()] = archive.exchanges;
   const sentMs: number[] = [];
   let isLoaded = false;
-  const loading = refreshMarkets(archive, exchange).finally(() => isLoaded = true);
+  const loading = started(refreshMarkets(archive, exchange).finally(() => isLoaded = true));
   while (!isLoaded) await clock.advance(1);
   const markets = await loading;
   // For the list of markets the next requests wait. Polls begin at a time that all candles but days begin at.

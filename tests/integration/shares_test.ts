@@ -28,6 +28,7 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { started } from "../support/started.ts";
 import { START_MS, testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -170,11 +171,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const { exchange, board } = scene;
     exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
     const [one, other] = [await scene.open([BTC, ETH]), await scene.open([])];
-    const first = backfill(one.archive, { patient: true });
+    const first = started(backfill(one.archive, { patient: true }));
     await until("pages to be under way", () => candleAsks(scene).length >= 8);
     await board.move([BTC], { from: one.leases, to: other.leases });
     const asked = candleAsks(scene).filter((ask) => ask.startsWith("BTC"));
-    const second = backfill(other.archive, { patient: true });
+    const second = started(backfill(other.archive, { patient: true }));
     await Promise.all([first, second]);
     assert(candleAsks(scene).filter((ask) => ask.startsWith("BTC")).length > asked.length);
     assertAskedOnce(scene);
@@ -193,15 +194,16 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const asked = { sinceMs: START_MS - hours * HOUR_MS };
       const before = candleAsks(scene).length;
       const back = (): Promise<void> => leases.gain("binance", [BTC, ETH]);
-      const running = backfillShare(archive, {
-        patient: false,
-        asked,
-        handedOver: () => isBackAtOnce ? Promise.resolve() : back(),
-      });
+      const running = started(
+        backfillShare(archive, {
+          patient: false,
+          asked,
+          handedOver: () => isBackAtOnce ? Promise.resolve() : back(),
+        }),
+      );
       await until("pages to be under way", () => candleAsks(scene).length >= before + 4);
-      void leases.leave("binance", "away");
-      if (isBackAtOnce) void back();
-      const [report] = await running;
+      const moves = [leases.leave("binance", "away"), isBackAtOnce ? back() : undefined];
+      const [[report]] = await Promise.all([running, ...moves]);
       assert.deepEqual([report?.left, report?.problems], [0, []]);
       await assertWhole(scene, hours);
     }
@@ -230,13 +232,15 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       when: { about: "candles" },
       fault: { kind: "status", status: 429, retryAfterSeconds: 3_600 },
     });
-    const first = backfill(one.archive, { patient: true });
+    const first = started(backfill(one.archive, { patient: true }));
     await until("the wait for its end", () => scene.longestWaitMs() > HOUR_MS / 2);
     // It would last an hour: nothing but the move ends the wait.
     let hasMoved = false;
-    void board.move([BTC, ETH], { from: one.leases, to: other.leases }).then(() => hasMoved = true);
+    const moving = started(
+      board.move([BTC, ETH], { from: one.leases, to: other.leases }).then(() => hasMoved = true),
+    );
     await until("the end of all waits", () => hasMoved);
-    const [report] = await first;
+    const [[report]] = await Promise.all([first, moving]);
     assert.equal(report?.added, 0);
     rule.remove();
     await backfill(other.archive, { patient: true });
@@ -249,7 +253,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const { exchange } = scene;
     exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
     const { archive, leases } = await scene.open([BTC, ETH]);
-    const running = backfill(archive, { patient: true });
+    const running = started(backfill(archive, { patient: true }));
     await until("pages to be under way", () => candleAsks(scene).length >= 4);
     await leases.leave("binance");
     const asked = exchange.requests.length;

@@ -11,6 +11,7 @@ import { newestPageNumber, type PageWrite, writePage } from "../../lib/store/pag
 import { assertSameCandles, binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
+import { started } from "../support/started.ts";
 import { testClock } from "../support/test_clock.ts";
 import { until } from "../support/until.ts";
 import { testTwoPrograms, type TwoPrograms } from "../support/two_programs.ts";
@@ -72,10 +73,10 @@ const TESTS: Readonly<Record<string, (scene: TwoPrograms) => Promise<void>>> = {
     await writePage(first, SERIES, pageOf(1));
     const [old, recent] = [await newestPageNumber(first), await newestPageNumber(second)];
     const holder = await holdRows(first, "ohlcv_1m");
-    const newer = writePage(first, SERIES, { ...pageOf(3), knownPage: recent });
+    const newer = started(writePage(first, SERIES, { ...pageOf(3), knownPage: recent }));
     await untilWaiting(second, 1);
     // Its snapshot is from before the newer page is committed.
-    const older = writePage(second, SERIES, { ...pageOf(2), knownPage: old });
+    const older = started(writePage(second, SERIES, { ...pageOf(2), knownPage: old }));
     await untilWaiting(second, 2);
     await holder.release();
     const ends = await Promise.allSettled([newer, older]);
@@ -107,9 +108,11 @@ const TESTS: Readonly<Record<string, (scene: TwoPrograms) => Promise<void>>> = {
       // Written before both ask, so that both would revise.
       await backfill(quick, { patient: false });
       const window = { sinceMs: CLOSE_MS - 5 * MINUTE_MS, untilMs: CLOSE_MS };
-      exchange.faults.add({ fault: { kind: "latency", ms: 400 }, times: 1 });
+      exchange.faults.add({ fault: { kind: "latency", ms: 3_000 }, times: 1 });
       const before = exchange.requests.length;
-      const held = ingestPage(slow, slow.exchanges[0]!, SERIES, { window, priority: "live" });
+      const held = started(
+        ingestPage(slow, slow.exchanges[0]!, SERIES, { window, priority: "live" }),
+      );
       await until("a request", () => exchange.requests.length > before);
       testClock.pass(10_000);
       const final = await ingestPage(quick, other, SERIES, { window, priority: "live" });

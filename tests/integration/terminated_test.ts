@@ -1,4 +1,5 @@
 /** A server ends connections in the middle of statements and migrations: it says why, and the work goes on. @module */
+import { started } from "../support/started.ts";
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
@@ -83,7 +84,7 @@ Deno.test("a migration that waits for another is ended, and goes on", (t) =>
     await admin.unsafe(SLOW);
     const migrations = await readMigrations();
     const [first, second] = [await open(), await open()];
-    const both = [migrate(first, migrations), migrate(second, migrations)];
+    const both = [first, second].map((database) => started(migrate(database, migrations)));
     await untilFound(admin, `${WAITING} and wait_event_type = 'Lock'`);
     await admin.unsafe(`${TERMINATE} and wait_event_type = 'Lock'`);
     const applied = (await Promise.all(both)).map((report) => report.applied.length);

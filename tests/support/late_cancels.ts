@@ -36,7 +36,12 @@ export function startLateCancels(url: string): LateCancels {
   };
   const accepting = (async (): Promise<void> => {
     for await (const near of listener) {
-      const far = await Deno.connect({ hostname, port: Number(port) });
+      const far = await Deno.connect({ hostname, port: Number(port) }).catch(() => undefined);
+      if (far === undefined) {
+        // The server is down: its clients are told so.
+        near.close();
+        continue;
+      }
       open.add(near).add(far);
       carrying.push(carry(near, far), carry(far, near));
     }

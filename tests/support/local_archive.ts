@@ -19,7 +19,7 @@ export const QUICK = {
   RETRY_MIN: "1ms",
   RETRY_MAX: "5ms",
   BREAKER_COOLDOWN: "50ms",
-  FETCH_TIMEOUT: "2s",
+  FETCH_TIMEOUT: "10s",
 } as const;
 
 /** `EXCHANGE_BINANCE` for a local exchange that need not be spared. */

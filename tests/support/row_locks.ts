@@ -33,7 +33,9 @@ async function hold({ sql }: Database, statement: string): Promise<Holder> {
     begun.resolve();
     await released.promise;
   });
-  await begun.promise;
+  // Whoever fails before it releases them closes the database, which ends the transaction.
+  ended.catch(() => {});
+  await Promise.race([begun.promise, ended]);
   return {
     async release(): Promise<void> {
       released.resolve();

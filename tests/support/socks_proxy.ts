@@ -31,17 +31,26 @@ export function startSocksProxy(user: string, password: string): SocksProxy {
       far.readable.pipeTo(near.writable),
     ]);
   };
-  const serving = (async (): Promise<void> => {
-    for await (const connection of listener) void serve(connection);
+  const accepting = (async (): Promise<void> => {
+    // A client may go away at any time.
+    for await (const near of listener) void serve(near).catch(() => closeOnce(near));
   })();
   return {
     host: `127.0.0.1:${listener.addr.port}`,
     asked,
     close: async () => {
       listener.close();
-      await serving;
+      await accepting;
     },
   };
+}
+
+function closeOnce(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // It was closed by then.
+  }
 }
 
 async function readSome(connection: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {

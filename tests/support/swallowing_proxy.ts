@@ -50,7 +50,12 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
   const carrying = new Set<Promise<unknown>>();
   const accepting = (async (): Promise<void> => {
     for await (const near of listener) {
-      const far = await Deno.connect({ hostname, port: Number(port) });
+      const far = await Deno.connect({ hostname, port: Number(port) }).catch(() => undefined);
+      if (far === undefined) {
+        // The server is down: its clients are told so.
+        near.close();
+        continue;
+      }
       open.add(near).add(far);
       const both = Promise.all([
         carry(near, far, { isFromClient: true }),
