@@ -7,7 +7,7 @@ import { errorText, hideSecrets } from "../../text/redact.ts";
 import { ServerSocket } from "./server_socket.ts";
 import { type SessionScope, sessionSettings } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
-import { StoreError } from "./store_error.ts";
+import { givenUp, StoreError } from "./store_error.ts";
 
 const CONNECT_TIMEOUT_S = 10;
 
@@ -87,8 +87,30 @@ export async function serverPools(
         // Which server it is, is our own choice.
         target_session_attrs: null,
       };
-      return postgres(all as unknown as Options);
+      return closable(all as unknown as Options);
     };
+  });
+}
+
+/**
+ * A pool that stays closed. postgres.js closes one at once although a connection is to be opened again in a moment, opens it
+ * nevertheless, and keeps it: one less of those that the server lets in.
+ */
+function closable(options: Options): Sql {
+  const { socket: open } = options as unknown as { readonly socket: () => ServerSocket };
+  let isClosed = false;
+  // postgres.js gives its options. Whoever cancels a statement gives nothing, and may do so later.
+  const socket = (asked?: unknown): ServerSocket => {
+    if (isClosed && asked !== undefined) throw givenUp();
+    return open();
+  };
+  const pool = postgres({ ...options, socket } as unknown as Options);
+  const { end } = pool;
+  return Object.assign(pool, {
+    end: (ending?: { readonly timeout?: number }): Promise<void> => {
+      isClosed ||= ending?.timeout === 0;
+      return end(ending);
+    },
   });
 }
 

@@ -181,6 +181,12 @@ export function isFenced(error: unknown): boolean {
   return error instanceof StoreError && codeOf(error.cause) === "TT004";
 }
 
+/** What a statement ends with whose connections were given up, as postgres.js calls it. */
+export function givenUp(): Error {
+  const error = new Error("the connections that it waited for were given up");
+  return Object.assign(error, { code: "CONNECTION_DESTROYED" });
+}
+
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };
