@@ -179,9 +179,14 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
       const port = await database.run("ask", (sql) => sql`select inet_server_port() as port`);
       return port[0]?.["port"];
     };
+    const own = database.openOwn!({ statementMsMax: 5_000, answerMsMax: 6_000 });
+    const askOver = async (): Promise<unknown> => {
+      const port = await own.run("ask", (sql) => sql`select inet_server_port() as port`);
+      return port[0]?.["port"];
+    };
     try {
       const port = Number(new URL(primary.url).port);
-      assert.equal(await ask(), port);
+      assert.deepEqual([await ask(), await askOver()], [port, port]);
       await database.reach();
       await asks.standby`select pg_promote()`;
       await until(async () => {
@@ -199,9 +204,14 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
         );
         return true;
       });
+      await assert.rejects(
+        askOver(),
+        (error) => (error as Error).cause instanceof TwoPrimariesError,
+      );
       assert.equal(said.length, 1, "it is told once");
       await primary.kill9();
       assert.equal(await ask(), Number(new URL(standby.url).port));
+      assert.equal(await askOver(), Number(new URL(standby.url).port));
       assert.deepEqual(said.slice(1), [undefined]);
     } finally {
       await database.close();

@@ -47,7 +47,12 @@ interface Scene {
 async function withNode(
   t: Deno.TestContext,
   use: (scene: Scene) => Promise<void>,
-  { user, needsTimers = false }: { readonly user?: string; readonly needsTimers?: boolean } = {},
+  { user, needsTimers = false, hosts = 1 }: {
+    readonly user?: string;
+    readonly needsTimers?: boolean;
+    /** How often the database URL names the server. */
+    readonly hosts?: number;
+  } = {},
 ): Promise<void> {
   // Under faketime the timers of a server do not run: one of its own has the real time.
   const server = needsTimers ? await startPostgres({ hasRealTime: true }) : await openPostgres();
@@ -70,7 +75,12 @@ async function withNode(
   const clock = new ManualClock();
   const away: boolean[] = [];
   const onReach: OnReach = (report) => void away.push(report !== undefined);
-  const database = await openDatabase({ ...OPTIONS, url: proxy.url, clock, onReach });
+  const { host } = new URL(proxy.url);
+  const places = Array.from({ length: hosts }, () => host).join();
+  const database = await openDatabase({
+    ...{ ...OPTIONS, clock, onReach },
+    url: proxy.url.replace(host, places),
+  });
   const lines: string[] = [];
   configureLogging({ level: "info", format: "json", write: (line) => lines.push(line) });
   const archive = {
@@ -203,34 +213,53 @@ Deno.test("a heartbeat that waits for a lock is ended by the server, which does 
     await end();
   }, { needsTimers: true }));
 
-Deno.test("a role with one connection tells over it that a node lives, before the pages that wait for it", (t) =>
-  withNode(t, async (scene) => {
-    const { database, leases, clock, away, beats, connections } = scene;
-    let isAsked = false;
-    const asked = started(
-      database.run("ask", (sql) => sql`select 1`).then(() => isAsked = true),
-    );
-    await until("the node's connection to be given up", async () => {
-      // The server takes its time: no more than that passes.
-      await systemClock.sleep(50);
-      await clock.advance(50);
-      return isAsked;
-    });
-    await asked;
-    assert.equal(await connections(), 1);
-    const end = await occupy(scene);
-    const pages = Array.from(
-      { length: PAGES },
-      () => started(database.run("store a page", (sql) => sql`select 1`)),
-    );
-    const before = await beats();
-    await clock.advance(beatMs);
-    await end();
-    await until("the heartbeat", async () => await beats() > before);
-    await Promise.all(pages);
-    await until("the answer to the node", () => hold(leases));
-    assert.deepEqual(away, []);
-  }, { user: `few_${crypto.randomUUID().slice(0, 8)}` }));
+for (const hosts of [1, 2]) {
+  Deno.test(`a role with one connection tells over it that a node lives, before the pages that wait for it, of ${hosts} hosts`, (t) =>
+    withNode(t, async (scene) => {
+      const { database, leases, clock, away, beats, connections } = scene;
+      let isAsked = false;
+      const asked = started(
+        database.run("ask", (sql) => sql`select 1`).then(() => isAsked = true),
+      );
+      await until("the node's connection to be given up", async () => {
+        // The server takes its time: no more than that passes.
+        await systemClock.sleep(50);
+        await clock.advance(50);
+        return isAsked;
+      });
+      await asked;
+      assert.equal(await connections(), 1);
+      const end = await occupy(scene);
+      const pages = Array.from(
+        { length: PAGES },
+        () => started(database.run("store a page", (sql) => sql`select 1`)),
+      );
+      const before = await beats();
+      await clock.advance(beatMs);
+      await end();
+      await until("the heartbeat", async () => await beats() > before);
+      await Promise.all(pages);
+      await until("the answer to the node", () => hold(leases));
+      assert.deepEqual(away, []);
+    }, { hosts, user: `few_${crypto.randomUUID().slice(0, 8)}` }));
+}
+
+Deno.test("a connection that is given up while it is to be opened again is not opened", (t) =>
+  withNode(t, async ({ database, proxy, connections }) => {
+    const ask = (): Promise<unknown> => own.run("ask", (sql) => sql`select 1`);
+    const own = database.openOwn!({ statementMsMax: 5_000, answerMsMax: 6_000 });
+    await ask();
+    proxy.cut();
+    await assert.rejects(ask());
+    const asked = started(ask());
+    // Less than the pause before a connection is opened again.
+    await systemClock.sleep(100);
+    await own.close();
+    await assert.rejects(asked, /CONNECTION_DESTROYED/);
+    // It would come within a second.
+    await systemClock.sleep(1_500);
+    assert.equal(await connections(), 0);
+  }));
 
 Deno.test("a server that ends all connections is away once, and back once", (t) =>
   withNode(t, async ({ proxy, database, clock, away, beatAfter }) => {

@@ -8,6 +8,7 @@ import type { Sql } from "../../lib/store/connection/sql.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { type LateCancels, startLateCancels } from "../support/late_cancels.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { started } from "../support/started.ts";
 import { openPostgres } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
 
@@ -115,13 +116,17 @@ Deno.test("visitors that keep all of their connections busy delay no statement o
     const database = await open({ poolMax: 4, isServed: true });
     const visitors = database.visitors!(never);
     const unlock = await hold(1);
-    const visits = Array.from({ length: 50 }, () => lock(1)(visitors));
+    const visits = Array.from({ length: 50 }, () => started(lock(1)(visitors)));
+    const waiting = (): Promise<number> =>
+      database.run("count", async (sql) => {
+        const rows = await sql`
+          select from pg_stat_activity
+          where datname = current_database() and wait_event = 'advisory'`;
+        return rows.length;
+      });
+    await until("a visitor at the server", async () => await waiting() > 0);
     for (let at = 0; at < 20; at++) await lock(2)(database);
-    const shares = await database.run("count", (sql) =>
-      sql<{ waiting: number }[]>`
-        select count(*)::int as waiting from pg_stat_activity
-        where datname = current_database() and wait_event = 'advisory'`);
-    assert.deepEqual(shares.map(({ waiting }) => waiting), [1], "the visitors' share of four");
+    assert.equal(await waiting(), 1, "the visitors' share of four");
     await unlock();
     await Promise.all(visits);
   }));

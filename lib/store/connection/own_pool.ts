@@ -40,7 +40,9 @@ export class OwnPool implements OwnConnection {
 
   readonly run: Run = async (action, statements) => {
     const { own, main, clock } = this.#options;
-    if (!this.#isSharedFor(SHARED_MS)) {
+    // By then another server may be the only primary.
+    if (main.haveParted) own.chooseAnew();
+    else if (!this.#isSharedFor(SHARED_MS)) {
       this.#isOpen = true;
       try {
         return await own.run(action, statements);

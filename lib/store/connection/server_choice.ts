@@ -1,5 +1,6 @@
 /** Chooses the server that statements are sent to, among those of a database URL. @module */
 import type { Target } from "../../config/database_parameters.ts";
+import { isCrowded } from "./connection_room.ts";
 import { refusesSettings } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost, NO_HOST, StoreError } from "./store_error.ts";
@@ -82,12 +83,14 @@ class NoServerFoundError extends Error {
  * The place of the first server that is what the target says.
  *
  * @throws NoServerFoundError when there is none, with what was found at each.
+ * @throws Error of a server that lets in no more connections, when no other one is what the target says.
  * @throws Error of a server that refuses us, as libpq does: the others are not tried then.
  */
 export async function chooseServer({ names, target, ask }: ServerChoice): Promise<number> {
   const standbys: number[] = [];
   const primaries: number[] = [];
   const found: string[] = [];
+  let crowded: unknown;
   for (const [at, name] of names.entries()) {
     try {
       const { isStandby } = await attempt("ask", () => ask(at));
@@ -97,6 +100,7 @@ export async function chooseServer({ names, target, ask }: ServerChoice): Promis
       const cause = causeOf(error);
       const isRefused = !(error instanceof StoreError) || error.kind === "refused";
       if (isRefused || refusesSettings(cause)) throw cause;
+      if (isCrowded(cause)) crowded ??= cause;
       const text = textOf(cause);
       // A connection that was refused names the server itself.
       found.push(text.startsWith(`${name}: `) ? text : `${name}: ${text}`);
@@ -106,6 +110,8 @@ export async function chooseServer({ names, target, ask }: ServerChoice): Promis
   }
   const [primary] = primaries;
   if (target === "prefer-standby" && primary !== undefined) return primary;
+  // It may be the one that is wanted, and have room soon.
+  if (crowded !== undefined) throw crowded;
   const wanted = WANTED[target];
   throw new NoServerFoundError(`no host of DATABASE_URL ${wanted}: ${found.join("; ")}`);
 }

@@ -1,10 +1,9 @@
 /** A pool of connections to a server. Statements have a deadline, and dead connections are replaced. @module */
-import type { Clock } from "../../clock.ts";
-import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import { Slots } from "../../policy/slots.ts";
-import { ConnectionRoom, isCrowded, type MakeRoom } from "./connection_room.ts";
+import { ConnectionRoom, isCrowded } from "./connection_room.ts";
 import { ReachWatch } from "./reach_watch.ts";
+import type { ServerPoolOptions } from "./server_pool_options.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -20,29 +19,7 @@ import {
   type SessionScope,
 } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
-import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
-
-export interface ServerPoolOptions {
-  /** The servers, at least one, in the order in which they are tried. */
-  readonly names: readonly string[];
-  /** Which of them statements are sent to. */
-  readonly target: Target;
-  /** Makes a pool of one of them whose connections have our settings. The server is not contacted yet. */
-  readonly open: (scope: SessionScope, at: number) => Sql;
-  /** The most connections of such a pool. */
-  readonly poolMax: number;
-  /** What a session must have, by name. */
-  readonly needed: Readonly<Record<string, string>>;
-  readonly clock: Clock;
-  /** Notes whether the server is away. @default one that nobody asks */
-  readonly watch?: ReachWatch;
-  /** See `ConnectionRoom`. */
-  readonly makeRoom?: MakeRoom;
-  /** @default {@linkcode STATEMENT_MS_MAX} */
-  readonly answerMsMax?: number;
-  /** Whether another pool does its work where the server has no room for both: then the server is not away. */
-  readonly isSpare?: boolean;
-}
+import { attempt, codeOf, givenUp, isConnectionLost } from "./store_error.ts";
 
 interface RunOptions {
   readonly timeoutMs?: number;
@@ -121,6 +98,11 @@ export class ServerPool {
     return this.#pool;
   }
 
+  /** Whether several primaries were found, and nothing is to be sent to any of them. */
+  get haveParted(): boolean {
+    return this.#haveParted;
+  }
+
   /**
    * Runs statements. All of them together must be answered within `timeoutMs` from when a connection is free for them. For
    * that they wait as long at most.
@@ -162,12 +144,12 @@ export class ServerPool {
     let pool = this.#pool;
     const look = this.#watch.look();
     try {
-      await this.#choose();
-      pool = this.#pool;
       const work = (): Promise<T> => statements(pool);
-      const answer = await this.#room.run(() =>
-        withDeadline(timeoutMs, work, { clock, name: "a statement" })
-      );
+      const answer = await this.#room.run(async () => {
+        await this.#choose();
+        pool = this.#pool;
+        return await withDeadline(timeoutMs, work, { clock, name: "a statement" });
+      });
       this.#answeredMs = clock.now();
       look.end(undefined);
       return answer;
@@ -180,9 +162,7 @@ export class ServerPool {
       if (!isAway) this.#answeredMs = clock.now();
       look.end(isAway ? { error, action } : undefined);
       // 25006, a read-only transaction: it has become a standby.
-      if (pool === this.#pool && (isAway || codeOf(error) === "25006")) {
-        this.#isChosen = this.#isOnly;
-      }
+      if (pool === this.#pool && (isAway || codeOf(error) === "25006")) this.chooseAnew();
       // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
       if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool, givenUp());
       throw error;
@@ -282,6 +262,11 @@ export class ServerPool {
     await this.#reaching;
   }
 
+  /** Has the next statement look for the server that is wanted. */
+  chooseAnew(): void {
+    this.#isChosen = this.#isOnly;
+  }
+
   /** See `Database.renewIfSilent`. */
   renewIfSilent(sinceMs: number): void {
     if (this.#answeredMs < sinceMs) this.drop();
@@ -311,10 +296,4 @@ export class ServerPool {
     // Statements that still run on it fail with their own errors. Its connections close when the network allows.
     pool.end({ timeout: 0 }).catch(() => {});
   }
-}
-
-/** As postgres.js calls it for what was sent. */
-function givenUp(): Error {
-  const error = new Error("the connections that it waited for were given up");
-  return Object.assign(error, { code: "CONNECTION_DESTROYED" });
 }
