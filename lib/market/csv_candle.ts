@@ -235,6 +235,13 @@ function volumeColumns(
   return { volume, turnovers };
 }
 
+/** With a tab for the spaces between fields; those in quotation marks stay. */
+function tabbed(line: string): string {
+  return line.includes('"')
+    ? line.replaceAll(/("(?:[^"]|"")*")| +/g, (_, quoted?: string) => quoted ?? "\t")
+    : line.replaceAll(/ +/g, "\t");
+}
+
 /** The separator of a line: comma, semicolon, tab or `|`, whichever is the most frequent. */
 export function readSeparator(line: string): string {
   const counts = [",", ";", "\t", "|"].map((mark) => ({ mark, times: line.split(mark).length }));
@@ -251,7 +258,7 @@ export function csvFields(
   separator: string,
   { max }: { readonly max?: number | undefined } = {},
 ): readonly string[] {
-  if (separator === " ") return csvFields(line.trim().replaceAll(/ +/g, "\t"), "\t");
+  if (separator === " ") return csvFields(tabbed(line.trim()), "\t");
   if (!line.includes('"')) return line.split(separator, max);
   const fields: string[] = [];
   for (let at = 0; at <= line.length;) {
