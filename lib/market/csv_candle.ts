@@ -25,6 +25,8 @@ export interface CsvColumns {
   /** Columns that count trades or ticks: whole numbers. */
   readonly counts?: readonly number[] | undefined;
   readonly closeTime: number | undefined;
+  /** Further columns that may tell the same time. */
+  readonly otherTimes?: readonly number[] | undefined;
   /** Says whether the candle has closed. */
   readonly confirm: number | undefined;
   /** Says whether the candle came over a stream, and was not confirmed yet: titan10's own. */
@@ -156,12 +158,21 @@ export function readColumns(
     quoteVolumes: turnovers.filter((at) => isQuoteName(head[at]!, symbol)),
     counts: head.flatMap((name, at) => COUNT.test(name) ? [at] : []),
     closeTime: open === undefined ? undefined : find("closeTime"),
+    otherTimes: head.flatMap((name, at) =>
+      at !== named && at !== date && OTHER_TIMES.has(name) ? [at] : []
+    ),
     confirm: find("confirm"),
     provisional: find("provisional"),
     width: fields.length,
     isOwn: own !== undefined,
   };
 }
+
+/** Not `id`, which mostly counts rows. */
+const OTHER_TIMES = new Set<string>([
+  ...NAMES.time.filter((name) => name !== "id"),
+  ...["utc", "timeutc", "dateutc", "datetimeutc", "timestamputc", "opentimeutc", "timegmt"],
+]);
 
 const COUNT =
   /^(?:trades?(?:count)?|tradescount|count|numberoftrades|ntrades|transactions|tickvol|ticks)$/;

@@ -219,3 +219,76 @@ const NUMBERS: readonly FileCase[] = [
 Deno.test("numbers of other countries and programs are read, or the option is named", async (t) => {
   await importAll(t, NUMBERS);
 });
+
+const later = (timeMs: number, ms: number): string =>
+  `${day(timeMs + ms)} ${clock(timeMs + ms)}:00`;
+const told = (head: string, write: (row: FileCandle) => string, rows = M): string =>
+  text(head, ...rows.map(write));
+const EIGHT_HOURS_MS = 480 * MINUTE_MS;
+
+const TIMES: readonly FileCase[] = [
+  {
+    name: "times of China beside those in UTC",
+    file: told(
+      `${PLAIN},time_utc`,
+      (row) => `${later(row.t, EIGHT_HOURS_MS)},${values(row)},${later(row.t, 0)}`,
+    ),
+    as: BTC,
+    refused: /line 2 .*columns time and time_utc tell different times, .* --columns/,
+  },
+  {
+    name: "the ones in UTC, named",
+    file: told(
+      `${PLAIN},time_utc`,
+      (row) => `${later(row.t, EIGHT_HOURS_MS)},${values(row)},${later(row.t, 0)}`,
+    ),
+    as: [...BTC, "--columns", "-,open,high,low,close,volume,time"],
+    stored: M,
+  },
+  {
+    name: "times of China beside seconds",
+    file: told(
+      `datetime,timestamp,${PLAIN.slice(5)}`,
+      (row) => `${later(row.t, EIGHT_HOURS_MS)},${row.t / 1000},${values(row)}`,
+    ),
+    as: BTC,
+    stored: M,
+  },
+  ...["timestamp", "unix"].map((name) => ({
+    name: `closes named ${name} beside opens`,
+    file: told(
+      `${name},datetime,${PLAIN.slice(5)}`,
+      (row) => `${row.t + MINUTE_MS},${later(row.t, 0)},${values(row)}`,
+    ),
+    as: BTC,
+    refused: new RegExp(`columns ${name} and datetime tell different times`),
+  })),
+  {
+    name: "closes beside opens, which are said to be closes",
+    file: told(
+      `timestamp,datetime,${PLAIN.slice(5)}`,
+      (row) => `${row.t + MINUTE_MS},${later(row.t, 0)},${values(row)}`,
+    ),
+    as: [...BTC, "--time-is", "close"],
+    stored: M,
+  },
+  {
+    name: "when a candle last changed, and the day alone",
+    file: told(
+      `open_time,timestamp,date,${PLAIN.slice(5)}`,
+      (row) => `${row.t},${row.t + 58_123},${day(row.t)},${values(row)}`,
+    ),
+    as: BTC,
+    stored: M,
+  },
+  {
+    name: "numbers of rows that are called a time",
+    file: told(`time,ts,${PLAIN.slice(5)}`, (row) => `17,${row.t},${values(row)}`),
+    as: BTC,
+    stored: M,
+  },
+];
+
+Deno.test("of two columns that tell different times none is taken without being named", async (t) => {
+  await importAll(t, TIMES);
+});
