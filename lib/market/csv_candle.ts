@@ -25,6 +25,8 @@ export interface CsvColumns {
   /** Columns that count trades or ticks: whole numbers. */
   readonly counts?: readonly number[] | undefined;
   readonly closeTime: number | undefined;
+  /** Further columns that may tell the same time. */
+  readonly otherTimes?: readonly number[] | undefined;
   /** Says whether the candle has closed. */
   readonly confirm: number | undefined;
   /** Says whether the candle came over a stream, and was not confirmed yet: titan10's own. */
@@ -156,12 +158,21 @@ export function readColumns(
     quoteVolumes: turnovers.filter((at) => isQuoteName(head[at]!, symbol)),
     counts: head.flatMap((name, at) => COUNT.test(name) ? [at] : []),
     closeTime: open === undefined ? undefined : find("closeTime"),
+    otherTimes: head.flatMap((name, at) =>
+      at !== named && at !== date && OTHER_TIMES.has(name) ? [at] : []
+    ),
     confirm: find("confirm"),
     provisional: find("provisional"),
     width: fields.length,
     isOwn: own !== undefined,
   };
 }
+
+/** Not `id`, which mostly counts rows. */
+const OTHER_TIMES = new Set<string>([
+  ...NAMES.time.filter((name) => name !== "id"),
+  ...["utc", "timeutc", "dateutc", "datetimeutc", "timestamputc", "opentimeutc", "timegmt"],
+]);
 
 const COUNT =
   /^(?:trades?(?:count)?|tradescount|count|numberoftrades|ntrades|transactions|tickvol|ticks)$/;
@@ -235,6 +246,13 @@ function volumeColumns(
   return { volume, turnovers };
 }
 
+/** With a tab for the spaces between fields; those in quotation marks stay. */
+function tabbed(line: string): string {
+  return line.includes('"')
+    ? line.replaceAll(/("(?:[^"]|"")*")| +/g, (_, quoted?: string) => quoted ?? "\t")
+    : line.replaceAll(/ +/g, "\t");
+}
+
 /** The separator of a line: comma, semicolon, tab or `|`, whichever is the most frequent. */
 export function readSeparator(line: string): string {
   const counts = [",", ";", "\t", "|"].map((mark) => ({ mark, times: line.split(mark).length }));
@@ -251,7 +269,7 @@ export function csvFields(
   separator: string,
   { max }: { readonly max?: number | undefined } = {},
 ): readonly string[] {
-  if (separator === " ") return csvFields(line.trim().replaceAll(/ +/g, "\t"), "\t");
+  if (separator === " ") return csvFields(tabbed(line.trim()), "\t");
   if (!line.includes('"')) return line.split(separator, max);
   const fields: string[] = [];
   for (let at = 0; at <= line.length;) {

@@ -14,12 +14,21 @@ const THOUSANDS = {
   ",": /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/,
 };
 
+/** Spaces of any width, and apostrophes, between thousands, as in French and Swiss tables: no mark of decimals is one. */
+const SPACED = /^[+-]?\d{1,3}(?:([\s'’])\d{3})(?:\1\d{3})*(?:[.,]\d*)?$/;
+
+/** Whether spaces or apostrophes stand between thousands. */
+export function hasSpacedThousands(text: string): boolean {
+  return SPACED.test(text.trim());
+}
+
 /** A number with a decimal point and no other marks; undefined where the text has a mark at a place that the style has none. */
 export function plainNumber(
   text: string,
   { decimal, hasThousands }: NumberStyle,
 ): string | undefined {
-  const value = text.trim();
+  const trimmed = text.trim();
+  const value = hasThousands && SPACED.test(trimmed) ? trimmed.replaceAll(/[\s'’]/g, "") : trimmed;
   const other = decimal === "." ? "," : ".";
   if (!value.includes(",") && (decimal === "." || !value.includes("."))) return value;
   if (value.includes(other)) {

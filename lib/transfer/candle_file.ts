@@ -10,6 +10,7 @@ import { type FormatOptions, readFormat } from "./file_format.ts";
 import { checkVolume, type Group } from "./file_group.ts";
 import type { LineFile } from "./file_lines.ts";
 import type { RowNames, SeriesFlags } from "./file_series.ts";
+import { checkOtherTimes } from "./other_times.ts";
 import { pickedPages, pickedPieces, wholePages } from "./picked_rows.ts";
 import { readGroups } from "./series_groups.ts";
 import { understand, type UnderstoodFile } from "./understood_file.ts";
@@ -35,6 +36,7 @@ export interface CandleFile {
  */
 export async function readCandleFile(file: LineFile, options: FileOptions): Promise<CandleFile> {
   const format = await readFormat(file, options);
+  await checkOtherTimes(file, format);
   const groups = await readGroups(file, format, options);
   const picked = pick(groups, options);
   const isNewest = (group: Group): boolean =>

@@ -104,7 +104,14 @@ export function namedColumns(
     throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}`, { cause });
   };
   if (columns !== undefined && columns.length > fields.length) {
-    fail(`--columns names ${columns.length} columns, ${file.place(number)} has ${fields.length}`);
+    const names = hasNames
+      ? `. If its rows have more, leave the names out with --skip-lines ${first.lastLine}`
+      : "";
+    fail(
+      `--columns names ${columns.length} columns, ${
+        file.place(number)
+      } has ${fields.length}${names}`,
+    );
   }
   if (columns === undefined && !hasNames) return undefined;
   const names = columns === undefined
@@ -120,6 +127,16 @@ export function namedColumns(
   } catch (error) {
     return fail(errorText(error), error);
   }
+}
+
+/** What tells spreadsheets the separator. */
+const SEPARATOR_LINE = /^\uFEFF?"?sep=.?"?\s*$/i;
+
+/** Whether a line numbers the columns from 0, as pandas does with columns without names, behind its index or without one. */
+function isNumbered(text: string, delimiter = readSeparator(text)): boolean {
+  const fields = csvFields(text.replace(/^\uFEFF/, ""), delimiter).map((field) => field.trim());
+  const numbers = fields[0] === "" ? fields.slice(1) : fields;
+  return numbers.length > 1 && numbers.every((number, at) => number === String(at));
 }
 
 interface HeadLine {
@@ -141,7 +158,7 @@ async function firstLines(
       ? /[,;\t|]/.test(line.text)
       : line.text.trim().includes(delimiter);
     const isPreamble = found.length === 0 && line.number - skipLines <= PREAMBLE_LINES_MAX &&
-      !hasColumns;
+      (!hasColumns || SEPARATOR_LINE.test(line.text) || isNumbered(line.text, delimiter));
     if (!isPreamble) found.push(line);
     if (found.length === 3) break;
   }

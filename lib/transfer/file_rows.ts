@@ -1,7 +1,7 @@
 /** Reads the rows of a file of candles, and refuses what is not written like the rest of it. @module */
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import { type NumberStyle, plainNumber } from "../market/csv_number.ts";
-import { OLDEST_CANDLE_MS } from "../market/csv_time.ts";
+import { OLDEST_CANDLE_MS, type TimeStyle } from "../market/csv_time.ts";
 import {
   PLAIN_TIMES,
   TIME_FORMATS,
@@ -106,7 +106,7 @@ export function rowReader(file: LineFile, format: RowFormat): RowReader {
       );
     }
     if (time.timeMs < OLDEST_CANDLE_MS) {
-      fail(`its time ${JSON.stringify(text.slice(0, 40))} lies before 2009, as ${time.style}`);
+      fail(tooOld(text, { style: time.style, format: timeFormat }));
     }
     style ??= time.style;
     if (style !== time.style) fail(`its time is ${time.style}, those before are ${style}`);
@@ -140,7 +140,29 @@ function endsInDigit(text: string): boolean {
   return last >= 48 && last <= 57;
 }
 
+/** Numbers that look like a time of another form: what to say. */
+const NUMBERED_TIMES = [
+  [/^(?:19|20)\d{6}$/, "%Y%m%d"],
+  [/^(?:19|20)\d{10}$/, "%Y%m%d%H%M"],
+  [/^[3-8]\d{4}(?:\.\d+)?$/, "excel"],
+] as const;
+
+function tooOld(
+  text: string,
+  { style, format }: { readonly style: TimeStyle; readonly format: TimeFormat },
+): string {
+  const why = `its time ${JSON.stringify(text.slice(0, 40))} lies before 2009, as ${style}`;
+  if (format !== PLAIN_TIMES) return why;
+  const [, meant] = NUMBERED_TIMES.find(([form]) => form.test(text.trim())) ?? [];
+  return meant === undefined
+    ? `${why}. If another column is the time, name the columns with --columns`
+    : `${why}. If it is a date, say so with --time-format ${meant}`;
+}
+
 function noTime(text: string, format: TimeFormat): string {
+  if (text.trim() === "") {
+    return "it has no time. If it is no row of candles, remove it, or leave out the first lines with --skip-lines";
+  }
   const shown = JSON.stringify(text.slice(0, 40));
   return format === PLAIN_TIMES
     ? `${shown} is not a time, such as 2024-01-31T12:00Z. Say how it is written with --time-format: ${TIME_FORMATS}`
@@ -196,7 +218,7 @@ export function failLine(file: LineFile, line: FileLine, why: string): never {
 
 /** How tables write that there is no value. */
 function isNothing(text: string): boolean {
-  return !endsInDigit(text) && /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+  return !endsInDigit(text) && /^(?:|-|nan|null|none|#?n\/?a|<na>|\\n)$/i.test(text);
 }
 
 function hasNoPrices([open, high, low, close]: readonly string[]): boolean {

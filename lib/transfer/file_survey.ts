@@ -106,7 +106,7 @@ class SurveyProof {
   add({ line, fields }: FieldRow): void {
     if (this.#rows++ === 0) this.#begin(fields.length);
     if (fields.length !== this.#width) {
-      failLine(this.#file, line, `it has ${fields.length} fields, ${this.#width} are expected`);
+      failLine(this.#file, line, this.#otherWidth(fields.length));
     }
     this.#last = line;
     const { text } = line;
@@ -124,6 +124,16 @@ class SurveyProof {
       volumes.add(texts, { ...bounds(columns.values, numbers), numbers });
     }
     if (this.#isOpen) this.#addUnnamed(fields, { texts, numbers });
+  }
+
+  #otherWidth(width: number): string {
+    const why = `it has ${width} fields, ${this.#width} are expected`;
+    const { head } = this.#options;
+    if (width === 1) return `${why}. If it is a note, remove the line`;
+    return this.#rows === 1 && head.hasNames
+      ? `${why}, as ${this.#file.place(head.number)} names them. Leave the names out with ` +
+        `--skip-lines ${head.lastLine}, and name all columns with --columns, with a - for each to leave out`
+      : why;
   }
 
   /** The same of a row of numbers. False: it has to be added as text. */

@@ -65,7 +65,10 @@ async function* jsonRows(
   const answer: Answer = { rows: undefined, lists: 0, plain: [] };
   yield* rowsOf(text, answer, []);
   if (await text.peek() !== undefined) {
-    throw new Error("more follows after the end of its JSON: leave one list of rows");
+    throw new Error(
+      "more follows after the end of its JSON: leave one list of rows. Where each line is a row, " +
+        "none of its values may be a list or an object",
+    );
   }
   const named = answer.plain.find(([name, value]) => INSTRUMENT.test(name) && value !== "");
   if (named !== undefined) onInstrument(named[1]);
@@ -74,7 +77,8 @@ async function* jsonRows(
     errorAnswer(answer.plain) ??
       (answer.lists > 1
         ? "it is JSON with a list for each column: save it as CSV first"
-        : "it is JSON without a list of rows"),
+        : 'it is JSON without a list of rows. Write one, as [[time, open, …], …] or [{"time": …}, …]: ' +
+          'pandas does with to_json(orient="records")'),
   );
 }
 

@@ -10,6 +10,12 @@ import {
 /** Where nothing was traded the distances differ; as many alike are another timeframe. */
 const RUN_MAX = 20;
 
+/** No two candles of months, or of what is longer, are nearer: their distances in days have no divisor. */
+const MONTH_MS = 28 * 86_400_000;
+
+/** Where clocks change, days are 23 to 25 hours long; months have 28 to 31 days. */
+const UNEVEN_MAX = 1.13;
+
 /** How far apart the rows of a file are: proof that its timeframe is not a longer one. */
 export class Spacing {
   readonly #timeframe: Timeframe;
@@ -19,6 +25,9 @@ export class Spacing {
   /** How many times the last distance has come in a row. */
   #run = { distance: 0, times: 0 };
   #longRun: number | undefined;
+  #shortest = Infinity;
+  #longest = 0;
+  #shortestMs = Infinity;
 
   constructor(timeframe: Timeframe) {
     this.#timeframe = timeframe;
@@ -32,6 +41,9 @@ export class Spacing {
     const [sinceMs, untilMs] = [Math.min(previousMs, timeMs), Math.max(previousMs, timeMs)];
     const distance = countCandles(this.#timeframe, sinceMs, untilMs);
     if (this.#step !== 1) this.#step = divisor(this.#step, distance);
+    this.#shortest = Math.min(this.#shortest, distance);
+    this.#longest = Math.max(this.#longest, distance);
+    this.#shortestMs = Math.min(this.#shortestMs, untilMs - sinceMs);
     const run = this.#run;
     if (run.distance === distance) run.times++;
     else this.#run = { distance, times: 1 };
@@ -50,12 +62,24 @@ export class Spacing {
         duration(step * nominalMs(timeframe))
       }): the file's timeframe does not seem to be ${timeframe.text}. ${way}`;
     }
+    if (this.#isUneven()) {
+      return `its rows are at least ${
+        duration(this.#shortestMs)
+      } apart: the file's timeframe does not seem to be ${timeframe.text}. ${way}`;
+    }
     if (this.#step === 1 || this.#previousMs === undefined) return undefined;
     // A single candle: only where it opens can tell.
     const openMs = this.#previousMs;
     const longer = ["1d", "1h"].map(parseTimeframe)
       .find((one) => nominalMs(one) > nominalMs(timeframe) && isAligned(one, openMs));
     return longer && `its only candle may as well be one of ${longer.text}. ${way}`;
+  }
+
+  /** Whether no row has a neighbour and all are about as far apart, as those of longer candles that are not all of one length. */
+  #isUneven(): boolean {
+    if (this.#shortest === 1 || this.#longest === 0) return false;
+    return this.#longest <= this.#shortest * UNEVEN_MAX ||
+      (this.#shortestMs >= MONTH_MS && nominalMs(this.#timeframe) < MONTH_MS);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Gathers what a file's rows of one series prove, and refuses those that cannot be that series. @module */
 import { checkRow, type RejectedCandle } from "../market/candle.ts";
+import { hasSpacedThousands } from "../market/csv_number.ts";
 import { type Price, priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { PlainRow } from "../market/plain_row.ts";
@@ -23,6 +24,18 @@ interface RowTime {
 
 /** Rows that fail the checks are kept apart; where more do, the columns are not what they are called. */
 const REJECTED_SHARE_MAX = 0.1;
+
+/** What makes readable numbers of a row's values, where that is known. The row is JSON, which may have been cut. */
+function advice(row: string): string {
+  const values = [...row.matchAll(/"([^"\\]*)"/g)].map(([, value]) => value!);
+  if (values.some(hasSpacedThousands)) {
+    return ". If these are marks between thousands, say the decimal mark with --decimal . or --decimal ,";
+  }
+  const isNumber = (text: string): boolean => text.trim() !== "" && Number.isFinite(Number(text));
+  return values.length === 5 && values.slice(0, 4).every(isNumber) && !isNumber(values[4]!)
+    ? ". Where prices stand, a volume is needed: write 0 where nothing was traded, or remove these rows"
+    : "";
+}
 
 /** Candles of one block of the map of times. */
 const BLOCK = 4096;
@@ -174,7 +187,7 @@ export class SeriesEvidence {
       this.refuse(
         `${rows} of its ${this.#rows} rows fail the checks, such as ${printable(example!.row)} (${
           example!.reason
-        })`,
+        })${advice(example!.row)}`,
       );
     }
     if (this.#told > 0 && !this.#hasVolume && priceOf(this.#series.symbol) === "trade") {

@@ -14,7 +14,6 @@ import { emptyDatabase } from "../support/local_archive.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { fc } from "../support/property.ts";
 import { holdRows, holdTable, untilWaiting } from "../support/row_locks.ts";
-import { started } from "../support/started.ts";
 import { DATABASE_KINDS, openOnServer, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
@@ -57,10 +56,7 @@ for (const kind of DATABASE_KINDS) {
 }
 
 /** Of a server, since the embedded database lets in nobody else; of one with the real time, since timers do not run under faketime. */
-async function withTimers(
-  t: Deno.TestContext,
-  use: (database: Database) => Promise<void>,
-): Promise<void> {
+Deno.test("streamed candles wait for a moment where all of their table is held, and are refused then as what comes again", async (t) => {
   const server = await startPostgres({ hasRealTime: true });
   if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
@@ -71,49 +67,24 @@ async function withTimers(
     try {
       await migrate(database, await readMigrations());
       await ensureCandleTables(database, [TIMEFRAME]);
-      await use(database);
+      await writePage(database, BOTH, asked([0, 1], 0, 1));
+      const table = await holdTable(database, "ohlcv_1m", { isAlone: true });
+      const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
+      await assertTellsNothing(
+        database,
+        () => assert.rejects(outcomesOf(database, 1, [BOTH]), isLocked),
+      );
+      await table.release();
+      assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["stored"]);
+      const [row] = await database.sql`select current_setting('lock_timeout') as now`;
+      assert.equal(row?.["now"], "0", "the wait is bounded for this statement alone");
     } finally {
       await drop();
     }
   } finally {
     await server.stop();
   }
-}
-
-Deno.test("streamed candles wait for a moment where all of their table is held, and are refused then as what comes again", (t) =>
-  withTimers(t, async (database) => {
-    await writePage(database, BOTH, asked([0, 1], 0, 1));
-    const table = await holdTable(database, "ohlcv_1m", { isAlone: true });
-    const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
-    await assertTellsNothing(
-      database,
-      () => assert.rejects(outcomesOf(database, 1, [BOTH]), isLocked),
-    );
-    await table.release();
-    assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["stored"]);
-    const [row] = await database.sql`select current_setting('lock_timeout') as now`;
-    assert.equal(row?.["now"], "0", "the wait is bounded for this statement alone");
-  }));
-
-Deno.test("streamed candles keep no page waiting that has their candle, and then wants their series", (t) =>
-  withTimers(t, async (database) => {
-    for (const series of [BOTH, ASKED]) {
-      await writePage(database, series, asked([0, 1], 0, 1));
-    }
-    const given = [NEVER_ASKED, ASKED, BOTH];
-    const page = await holding(database);
-    await page.database
-      .sql`insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
-      values (to_timestamp(${timeOf(1) / 1000}), 'binance', 'BTC/USDT', 3, 3, 3, 3, 1)`;
-    const streaming = started(outcomesOf(database, 1, given));
-    await page.database.sql`select from checkpoints where symbol = 'BTC/USDT' for update`;
-    assert.deepEqual(await streaming, ["left", "stored", "locked"]);
-    await page.end({ isKept: false });
-    assert.deepEqual(await outcomesOf(database, 1, given), ["left", "known", "stored"]);
-    for (const { candles, lastMs } of await readCheckpoints(database)) {
-      assert.deepEqual([candles, lastMs], [2, timeOf(1)]);
-    }
-  }));
+});
 
 /** One minute of the truth: nothing was traded, or the exchange says this once it is final, and that before. */
 const minutes = fc.array(
@@ -294,7 +265,7 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
       const held = await holding(database);
       if (isStreamFirst) {
         assert.equal(await stream(held.database, 1, { value: 2 }), 1);
-        const answering = started(writePage(database, BOTH, asked([2, 2], 1, 3)));
+        const answering = writePage(database, BOTH, asked([2, 2], 1, 3));
         await untilWaiting(database, 1);
         await held.end();
         await answering;
@@ -325,8 +296,18 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
       });
       await series.release();
       assert.deepEqual(await outcomesOf(database, 1, given), ["left", "known", "stored"]);
+      // As an answer of what is thought new: its candle first, the series later. It must not wait for the stream in turn.
+      const page = await holding(database);
+      await page.database
+        .sql`insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+        values (to_timestamp(${timeOf(2) / 1000}), 'binance', 'BTC/USDT', 3, 3, 3, 3, 1)`;
+      const streaming = outcomesOf(database, 2, given);
+      await page.database.sql`select from checkpoints where symbol = 'BTC/USDT' for update`;
+      assert.deepEqual(await streaming, ["left", "stored", "locked"]);
+      await page.end({ isKept: false });
+      assert.deepEqual(await outcomesOf(database, 2, given), ["left", "known", "stored"]);
       for (const { candles, lastMs } of await readCheckpoints(database)) {
-        assert.deepEqual([candles, lastMs], [2, timeOf(1)]);
+        assert.deepEqual([candles, lastMs], [3, timeOf(2)]);
       }
     },
 };
@@ -366,13 +347,11 @@ async function holding(database: Database): Promise<{
 }> {
   const begun = Promise.withResolvers<Database>();
   const ending = Promise.withResolvers<void>();
-  const ended = started(
-    database.sql.begin(async (sql) => {
-      const inside = sql as unknown as Database["sql"];
-      begun.resolve({ ...database, sql: inside, run: (_action, statements) => statements(inside) });
-      await ending.promise;
-    }).catch((error: unknown) => assert.equal(error, UNDONE)),
-  );
+  const ended = database.sql.begin(async (sql) => {
+    const inside = sql as unknown as Database["sql"];
+    begun.resolve({ ...database, sql: inside, run: (_action, statements) => statements(inside) });
+    await ending.promise;
+  }).catch((error: unknown) => assert.equal(error, UNDONE));
   return {
     database: await begun.promise,
     async end({ isKept = true } = {}): Promise<void> {
