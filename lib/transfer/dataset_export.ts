@@ -91,7 +91,7 @@ class DatasetRun {
     }
     for (const path of gone) {
       if (!this.#isDropped(path) || !await this.#keep(path, sizes.get(path))) {
-        await this.#remove(path);
+        await this.#remove(path, sizes);
       }
     }
     await this.#sweep(sizes);
@@ -211,13 +211,15 @@ class DatasetRun {
     return expiredMs >= monthWindow(month.month, { sinceMs: null, untilMs: null }).untilMs;
   }
 
-  async #remove(path: string): Promise<void> {
+  async #remove(path: string, sizes: Sizes): Promise<void> {
     this.#removed.push(path);
     if (this.#options.isDryRun) return;
     await this.#root.claim();
     this.#root.files.delete(path);
-    await this.#options.place.remove(path);
-    await this.#options.place.remove(besidePath(path));
+    for (const one of [path, besidePath(path)]) {
+      // What was not listed may be there all the same, and all that is left of what RETENTION has dropped.
+      if (sizes.has(one)) await this.#options.place.remove(one);
+    }
   }
 
   /** Removes the unfinished files that a killed run has left. */

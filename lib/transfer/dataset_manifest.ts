@@ -100,6 +100,8 @@ export function besidePath(path: string): string {
   return path.replace(/candles\.parquet$/, "_candles.json");
 }
 
+const REMEDY = "Bring it back from a copy, or give another place";
+
 /** @throws Error when it is not such a manifest, or one of a later version. */
 export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest {
   const fail = (why: string, cause?: unknown): never => {
@@ -109,7 +111,7 @@ export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest 
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    return fail(`it is not JSON: ${errorText(error)}. Give another folder, or remove it`, error);
+    return fail(`it is not JSON: ${errorText(error)}. ${REMEDY}`, error);
   }
   const { schema } = (json ?? {}) as { schema?: unknown };
   if (typeof schema === "number" && schema > 1) {
@@ -118,7 +120,7 @@ export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest 
   const parsed = DatasetManifest.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return fail(`${issue?.path.join(".")}: ${issue?.message}. Give another folder, or remove it`);
+    return fail(`${issue?.path.join(".")}: ${issue?.message}. ${REMEDY}`);
   }
   return parsed.data;
 }

@@ -157,8 +157,9 @@ function conditionOf(version: string | undefined): Readonly<Record<string, strin
 
 /** @throws Error when the server has none. */
 function versionOf(headers: Headers, key: string): string {
-  const version = headers.get("etag");
-  if (version !== null) return version;
+  const tag = headers.get("etag");
+  // Of two answers for the same bytes one may say it weakly, or without quotes, where a proxy stands between.
+  if (tag !== null) return `"${tag.replace(/^W\//, "").replace(/^"|"$/g, "")}"`;
   throw new Error(
     `Cannot read ${key}: the answer has no ETag, so that another writer could not be seen. Check ` +
       "AWS_ENDPOINT_URL_S3, and that no proxy stands between",
@@ -179,7 +180,9 @@ async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFi
     });
     const xml = new TextDecoder().decode(bytes);
     const truncated = firstText(xml, "IsTruncated");
-    if (truncated !== "true" && truncated !== "false") {
+    const isWhole = /<\/ListBucketResult>\s*$/.test(xml);
+    // What a list lacks that was cut short would count as gone.
+    if (!isWhole || (truncated !== "true" && truncated !== "false")) {
       throw new Error(
         `Cannot list ${
           nameOf(client.address)
