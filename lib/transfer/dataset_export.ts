@@ -5,7 +5,14 @@
  */
 import { type DatasetArchive, type DatasetMonth, monthWindow } from "../store/dataset_months.ts";
 import type { FormerFile } from "./dataset_carried.ts";
-import { besidePath, type DatasetFileEntry, monthOfPath, monthPath } from "./dataset_manifest.ts";
+import {
+  besideOfFormer,
+  besidePath,
+  type DatasetFileEntry,
+  formerPath,
+  monthOfPath,
+  monthPath,
+} from "./dataset_manifest.ts";
 import { type MonthContext, readMonth, retellMonth, writeMonth } from "./dataset_month.ts";
 import { DatasetRoot, isUnfinished } from "./dataset_root.ts";
 
@@ -216,17 +223,20 @@ class DatasetRun {
     if (this.#options.isDryRun) return;
     await this.#root.claim();
     this.#root.files.delete(path);
-    for (const one of [path, besidePath(path)]) {
+    for (const one of [besidePath(path), formerPath(path), path]) {
       // What was not listed may be there all the same, and all that is left of what RETENTION has dropped.
       if (sizes.has(one)) await this.#options.place.remove(one);
     }
   }
 
-  /** Removes the unfinished files that a killed run has left. */
+  /** Removes what a killed run has left: unfinished files, and what was told before where it is told anew. */
   async #sweep(sizes: Sizes): Promise<void> {
     const { place, isDryRun } = this.#options;
     for (const path of sizes.keys()) {
-      if (isUnfinished(path) && !isDryRun) await place.remove(path);
+      if (isDryRun) return;
+      const beside = besideOfFormer(path);
+      const isToldAnew = beside !== undefined && await place.read(beside) !== undefined;
+      if (isToldAnew || isUnfinished(path)) await place.remove(path);
     }
   }
 }

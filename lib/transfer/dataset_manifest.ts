@@ -100,6 +100,17 @@ export function besidePath(path: string): string {
   return path.replace(/candles\.parquet$/, "_candles.json");
 }
 
+/** The path of what was told of a month's file, kept until it is told of the one that takes its place. */
+export function formerPath(path: string): string {
+  return path.replace(/candles\.parquet$/, "_former.json");
+}
+
+/** The path of what is told beside, by that of what was told before; undefined for what is not that. */
+export function besideOfFormer(path: string): string | undefined {
+  const beside = path.replace(/\/_former\.json$/, "/_candles.json");
+  return beside === path ? undefined : beside;
+}
+
 const REMEDY = "Bring it back from a copy, or give another place";
 
 /** @throws Error when it is not such a manifest, or one of a later version. */
