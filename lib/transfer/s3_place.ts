@@ -180,21 +180,16 @@ async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFi
     });
     const xml = new TextDecoder().decode(bytes);
     const truncated = firstText(xml, "IsTruncated");
-    const isWhole = /<\/ListBucketResult>\s*$/.test(xml);
     // What a list lacks that was cut short would count as gone.
-    if (!isWhole || (truncated !== "true" && truncated !== "false")) {
-      throw new Error(
-        `Cannot list ${
-          nameOf(client.address)
-        }: the answer is not S3's list of objects, version 2. Check ` +
-          "AWS_ENDPOINT_URL_S3",
-      );
-    }
+    const isWhole = /<\/ListBucketResult>\s*$/.test(xml);
+    if (!isWhole || (truncated !== "true" && truncated !== "false")) throw noList(client);
     for (const object of insides(xml, "Contents")) {
       const key = firstText(object, "Key") ?? "";
       // A name with a slash at its end stands for a folder, which some tools make.
       if (!key.startsWith(root) || key.endsWith("/")) continue;
-      yield { path: key.slice(root.length), bytes: Number(firstText(object, "Size")) };
+      const size = firstText(object, "Size") ?? "";
+      if (!/^\d{1,15}$/.test(size)) throw noList(client);
+      yield { path: key.slice(root.length), bytes: Number(size) };
     }
     if (truncated === "false") return;
     const next = firstText(xml, "NextContinuationToken");
@@ -205,6 +200,13 @@ async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFi
     }
     token = next;
   }
+}
+
+function noList({ address }: S3Client): Error {
+  return new Error(
+    `Cannot list ${nameOf(address)}: the answer is not S3's list of objects, version 2. Check ` +
+      "AWS_ENDPOINT_URL_S3",
+  );
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

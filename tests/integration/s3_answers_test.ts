@@ -42,12 +42,18 @@ type Uploads = readonly [readonly [string, { readonly key: string }]];
 const answering = (what: string, fault: S3Fault): FaultyS3["fault"] => (asked) =>
   asked.what === what ? fault : undefined;
 
-Deno.test("a list that is cut short is an error, and no list of fewer files", () =>
+Deno.test("a list that is cut short or has no lengths is an error, and no list of fewer files", () =>
   withFaultyS3(async (server) => {
-    const body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>" +
-      "<Key>archive/one</Key><Size>1</Size></Contents><Contents><Key>archive/t";
-    server.fault = answering("GET list", { status: 200, body });
-    await assert.rejects(Array.fromAsync(placeOf(server).list()), /the answer is not S3's list/);
+    const begin = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>" +
+      "<Key>archive/one</Key><Size>1</Size></Contents>";
+    const lists = [
+      `${begin}<Contents><Key>archive/t`,
+      `${begin}<Contents><Key>archive/two</Key></Contents></ListBucketResult>`,
+    ];
+    for (const body of lists) {
+      server.fault = answering("GET list", { status: 200, body });
+      await assert.rejects(Array.fromAsync(placeOf(server).list()), /the answer is not S3's list/);
+    }
   }));
 
 Deno.test("a web page in the place of an answer is no proof that a file was written", () =>
