@@ -124,6 +124,7 @@ async function tryMonth(
     await place.remove(besidePath(path));
     if (written.rows === 0) {
       await place.remove(path);
+      await place.remove(formerPath(path));
       return { entry: undefined, expiredMs };
     }
     await output.finish();

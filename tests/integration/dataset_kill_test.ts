@@ -29,6 +29,7 @@ Deno.test("a writer that is killed at any moment loses and doubles nothing that 
         hours("binance", "BTC/USDT", "2024-01-10T00:00:00Z", 60),
         hours("binance", "ETH/USDT", "2024-02-01T00:00:00Z", 20),
         hours("kraken", "BTC/USD", "2024-02-01T00:00:00Z", 9),
+        hours("kraken", "ETH/USD", "2024-03-01T00:00:00Z", 2),
         hours("okx", "BTC/USDT", "2024-03-01T00:00:00Z", 9),
       ]);
       const first = await killedAnywhere(database, new Map());
@@ -40,6 +41,7 @@ Deno.test("a writer that is killed at any moment loses and doubles nothing that 
       const second = await killedAnywhere(database, first);
       await change(database, 12);
       await forgetSymbol(database, { exchange: "binance", symbol: "ETH/USDT" });
+      await forgetSymbol(database, { exchange: "kraken", symbol: "BTC/USD" });
       await killedAnywhere(database, second);
     })
   ));
@@ -57,6 +59,7 @@ async function killedAnywhere(database: Database, files: Files): Promise<Files> 
   const expected: Files = new Map(files);
   const changes = await run(database, expected);
   assert.ok(changes > 3);
+  assert.equal([...expected.keys()].some((path) => path.endsWith("/_former.json")), false);
   for (let at = 1; at <= changes; at++) {
     for (const isAfter of [false, true]) {
       const found: Files = new Map(files);
