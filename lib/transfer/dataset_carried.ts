@@ -5,6 +5,7 @@ import type { DatasetCandles } from "./dataset_columns.ts";
 import {
   besidePath,
   type DatasetFileEntry,
+  formerPath,
   type MonthManifest,
   parseMonth,
   type SeriesEntry,
@@ -41,9 +42,8 @@ export async function openCarried(
       throw error;
     });
   };
-  const beside = await place.read(besidePath(path));
+  const told = await toldBefore(place, former);
   try {
-    const told = beside && parseMonth(beside.bytes);
     return await openFormer(slice, former, { ...options, told });
   } catch (error) {
     if (error === ofPlace) throw error;
@@ -57,9 +57,21 @@ export async function openCarried(
   }
 }
 
+/** What was told of a file; where a run ended before it told of it, what was told of the one before. */
+async function toldBefore(
+  place: DatasetPlace,
+  { path, sha256 }: FormerFile,
+): Promise<MonthManifest | undefined> {
+  const beside = await place.read(besidePath(path));
+  const told = beside && parseMonth(beside.bytes);
+  if (told !== undefined) return told.file.sha256 === sha256 ? told : undefined;
+  const before = await place.read(formerPath(path));
+  return before && parseMonth(before.bytes);
+}
+
 async function openFormer(
   slice: (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>,
-  { bytes, sha256 }: FormerFile,
+  { bytes }: FormerFile,
   { beforeMs, numbers, told }: {
     readonly beforeMs: number;
     readonly numbers: Numbers;
@@ -79,8 +91,7 @@ async function openFormer(
     delete element.converted_type;
     delete element.logical_type;
   }
-  const isOfFile = sha256 !== undefined && told?.file.sha256 === sha256;
-  const series = new Map(isOfFile ? told.series.map((entry) => [entry.symbol, entry]) : []);
+  const series = new Map(told?.series.map((entry) => [entry.symbol, entry]));
   const groups: {
     readonly rowStart: number;
     readonly rowEnd: number;

@@ -5,7 +5,14 @@
  */
 import { type DatasetArchive, type DatasetMonth, monthWindow } from "../store/dataset_months.ts";
 import type { FormerFile } from "./dataset_carried.ts";
-import { besidePath, type DatasetFileEntry, monthOfPath, monthPath } from "./dataset_manifest.ts";
+import {
+  besideOfFormer,
+  besidePath,
+  type DatasetFileEntry,
+  formerPath,
+  monthOfPath,
+  monthPath,
+} from "./dataset_manifest.ts";
 import { type MonthContext, readMonth, retellMonth, writeMonth } from "./dataset_month.ts";
 import { DatasetRoot, isUnfinished } from "./dataset_root.ts";
 
@@ -91,7 +98,7 @@ class DatasetRun {
     }
     for (const path of gone) {
       if (!this.#isDropped(path) || !await this.#keep(path, sizes.get(path))) {
-        await this.#remove(path);
+        await this.#remove(path, sizes);
       }
     }
     await this.#sweep(sizes);
@@ -211,20 +218,25 @@ class DatasetRun {
     return expiredMs >= monthWindow(month.month, { sinceMs: null, untilMs: null }).untilMs;
   }
 
-  async #remove(path: string): Promise<void> {
+  async #remove(path: string, sizes: Sizes): Promise<void> {
     this.#removed.push(path);
     if (this.#options.isDryRun) return;
     await this.#root.claim();
     this.#root.files.delete(path);
-    await this.#options.place.remove(path);
-    await this.#options.place.remove(besidePath(path));
+    for (const one of [besidePath(path), formerPath(path), path]) {
+      // What was not listed may be there all the same, and all that is left of what RETENTION has dropped.
+      if (sizes.has(one)) await this.#options.place.remove(one);
+    }
   }
 
-  /** Removes the unfinished files that a killed run has left. */
+  /** Removes what a killed run has left: unfinished files, and what was told before where it is told anew. */
   async #sweep(sizes: Sizes): Promise<void> {
     const { place, isDryRun } = this.#options;
     for (const path of sizes.keys()) {
-      if (isUnfinished(path) && !isDryRun) await place.remove(path);
+      if (isDryRun) return;
+      const beside = besideOfFormer(path);
+      const isToldAnew = beside !== undefined && await place.read(beside) !== undefined;
+      if (isToldAnew || isUnfinished(path)) await place.remove(path);
     }
   }
 }

@@ -100,6 +100,19 @@ export function besidePath(path: string): string {
   return path.replace(/candles\.parquet$/, "_candles.json");
 }
 
+/** The path of what was told of a month's file, kept until it is told of the one that takes its place. */
+export function formerPath(path: string): string {
+  return path.replace(/candles\.parquet$/, "_former.json");
+}
+
+/** The path of what is told beside, by that of what was told before; undefined for what is not that. */
+export function besideOfFormer(path: string): string | undefined {
+  const beside = path.replace(/\/_former\.json$/, "/_candles.json");
+  return beside === path ? undefined : beside;
+}
+
+const REMEDY = "Bring it back from a copy, or give another place";
+
 /** @throws Error when it is not such a manifest, or one of a later version. */
 export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest {
   const fail = (why: string, cause?: unknown): never => {
@@ -109,7 +122,7 @@ export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest 
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    return fail(`it is not JSON: ${errorText(error)}. Give another folder, or remove it`, error);
+    return fail(`it is not JSON: ${errorText(error)}. ${REMEDY}`, error);
   }
   const { schema } = (json ?? {}) as { schema?: unknown };
   if (typeof schema === "number" && schema > 1) {
@@ -118,7 +131,7 @@ export function parseManifest(bytes: Uint8Array, name: string): DatasetManifest 
   const parsed = DatasetManifest.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return fail(`${issue?.path.join(".")}: ${issue?.message}. Give another folder, or remove it`);
+    return fail(`${issue?.path.join(".")}: ${issue?.message}. ${REMEDY}`);
   }
   return parsed.data;
 }

@@ -13,6 +13,7 @@ import { datasetFile, type WrittenFile } from "./dataset_file.ts";
 import {
   besidePath,
   type DatasetFileEntry,
+  formerPath,
   isoOf,
   manifestBytes,
   type MonthManifest,
@@ -118,10 +119,12 @@ async function tryMonth(
     // Between two ranges of an archive there are many such months, in each run.
     if (written.rows === 0 && !isThere) return { entry: undefined, expiredMs };
     await onChange();
+    if (carried !== undefined) await keepTold(place, path);
     // Without it the file says nothing of itself: if this ends before the next one is there, the month is written again.
     await place.remove(besidePath(path));
     if (written.rows === 0) {
       await place.remove(path);
+      await place.remove(formerPath(path));
       return { entry: undefined, expiredMs };
     }
     await output.finish();
@@ -132,7 +135,21 @@ async function tryMonth(
       entry,
       series: entries.map(seriesEntry).filter(tells),
     });
+    if (carried !== undefined) await place.remove(formerPath(path));
     return { entry, expiredMs };
+  } finally {
+    await output.close();
+  }
+}
+
+/** What was told of time that RETENTION has dropped is nowhere else while the file is replaced. */
+async function keepTold(place: DatasetPlace, path: string): Promise<void> {
+  const beside = await place.read(besidePath(path));
+  if (beside === undefined) return;
+  const output = await place.write(formerPath(path));
+  try {
+    await output.write(beside.bytes);
+    await output.finish();
   } finally {
     await output.close();
   }

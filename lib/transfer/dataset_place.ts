@@ -64,11 +64,11 @@ export async function openFolder(
   clock: Clock,
   { isDryRun = false }: PlaceOptions = {},
 ): Promise<DatasetPlace & AsyncDisposable> {
-  const fail = (action: string, error: unknown): never => {
-    throw new Error(`Cannot ${action} ${path}: ${fileReason(errorText(error))}`, { cause: error });
-  };
+  const found = await unlessAbsent(Deno.stat(path)).catch(refused("read", path));
+  if (found?.isDirectory === false) {
+    throw new Error(`Cannot write the dataset ${path}: it is a file. Name a folder`);
+  }
   if (isDryRun) {
-    const found = await unlessAbsent(Deno.stat(path)).catch((error) => fail("read", error));
     const list = found === undefined
       ? async function* (): AsyncGenerator<never, void> {}
       : undefined;
@@ -78,9 +78,9 @@ export async function openFolder(
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
-  await Deno.mkdir(path, { recursive: true }).catch((error) => fail("create", error));
+  await Deno.mkdir(path, { recursive: true }).catch(refused("create", path));
   const lock = await Deno.open(join(path, LOCK), { create: true, write: true })
-    .catch((error) => fail("write to", error));
+    .catch(refused("write to", path));
   if (!await lockNow(lock, clock)) {
     lock.close();
     throw new Error(
@@ -96,14 +96,22 @@ export async function openFolder(
   };
 }
 
+/** Says of what the system has refused an action, and why. */
+function refused(action: string, path: string): (error: unknown) => never {
+  return (error) => {
+    throw new Error(`Cannot ${action} ${path}: ${fileReason(errorText(error))}`, { cause: error });
+  };
+}
+
 function folderPlace(folder: string, clock: Clock): DatasetPlace {
   const at = (path: string): string => join(folder, path);
   const read = async (path: string): Promise<SmallFile | undefined> => {
-    const bytes = await unlessAbsent(Deno.readFile(at(path)));
+    const bytes = await unlessAbsent(Deno.readFile(at(path))).catch(refused("read", at(path)));
     return bytes === undefined ? undefined : { bytes, version: await sha256(bytes) };
   };
   const write = async (path: string): Promise<Output> => {
-    await Deno.mkdir(dirname(at(path)), { recursive: true });
+    const under = dirname(at(path));
+    await Deno.mkdir(under, { recursive: true }).catch(refused("create", under));
     return await openOutput({ write: () => {}, clock }, at(path));
   };
   return {
@@ -122,7 +130,7 @@ function folderPlace(folder: string, clock: Clock): DatasetPlace {
       }
     },
     remove: async (path) => {
-      await unlessAbsent(Deno.remove(at(path)));
+      await unlessAbsent(Deno.remove(at(path))).catch(refused("remove", at(path)));
     },
     list: () => filesIn(folder, ""),
   };
@@ -140,16 +148,26 @@ async function sliceOf(path: string, start: number, end: number): Promise<Uint8A
   return bytes;
 }
 
-/** A file system's own, which only root may read, where the folder is the whole of a disk. */
+/** A file system's own, which only root may read, where a folder is the whole of a disk. */
 const OF_DISK = "lost+found";
 
+/** Folders in one another that a dataset has. A link in more of them may lead in a circle. */
+const FOLDERS_MAX = 3;
+
 async function* filesIn(folder: string, under: string): AsyncGenerator<PlacedFile, void> {
-  for await (const { name, isDirectory } of Deno.readDir(join(folder, under))) {
+  const here = join(folder, under);
+  const entries = await Array.fromAsync(Deno.readDir(here)).catch(refused("read", here));
+  for (const { name, isDirectory, isSymlink } of entries) {
     const path = under === "" ? name : `${under}/${name}`;
-    if (path === LOCK || path === OF_DISK) continue;
-    if (isDirectory) yield* filesIn(folder, path);
+    if (path === LOCK || name === OF_DISK) continue;
     // A link that leads nowhere is something else than a dataset's file, too.
-    else yield { path, bytes: (await unlessAbsent(Deno.stat(join(folder, path))))?.size ?? 0 };
+    const found = isDirectory ? undefined : await unlessAbsent(Deno.stat(join(folder, path)))
+      .catch(refused("read", join(folder, path)));
+    // Old months may lie on another disk, with a link in their place.
+    const isLinked = isSymlink && found?.isDirectory === true &&
+      path.split("/").length <= FOLDERS_MAX;
+    if (isDirectory || isLinked) yield* filesIn(folder, path);
+    else yield { path, bytes: found?.size ?? 0 };
   }
 }
 

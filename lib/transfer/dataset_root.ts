@@ -43,8 +43,11 @@ export class DatasetRoot {
     if (found === undefined) {
       const other = [...present].find((path) => !isUnfinished(path));
       if (other !== undefined) {
+        const remedy = other.startsWith("timeframe=")
+          ? `Bring ${ROOT} back from a copy, or give`
+          : "Give";
         refuse(
-          `it holds ${other}, and no ${ROOT}. Give an empty place, or one that does not exist`,
+          `it holds ${other}, and no ${ROOT}. ${remedy} an empty place, or one that does not exist`,
         );
       }
       return;

@@ -157,8 +157,9 @@ function conditionOf(version: string | undefined): Readonly<Record<string, strin
 
 /** @throws Error when the server has none. */
 function versionOf(headers: Headers, key: string): string {
-  const version = headers.get("etag");
-  if (version !== null) return version;
+  const tag = headers.get("etag");
+  // Of two answers for the same bytes one may say it weakly, or without quotes, where a proxy stands between.
+  if (tag !== null) return `"${tag.replace(/^W\//, "").replace(/^"|"$/g, "")}"`;
   throw new Error(
     `Cannot read ${key}: the answer has no ETag, so that another writer could not be seen. Check ` +
       "AWS_ENDPOINT_URL_S3, and that no proxy stands between",
@@ -179,19 +180,16 @@ async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFi
     });
     const xml = new TextDecoder().decode(bytes);
     const truncated = firstText(xml, "IsTruncated");
-    if (truncated !== "true" && truncated !== "false") {
-      throw new Error(
-        `Cannot list ${
-          nameOf(client.address)
-        }: the answer is not S3's list of objects, version 2. Check ` +
-          "AWS_ENDPOINT_URL_S3",
-      );
-    }
+    // What a list lacks that was cut short would count as gone.
+    const isWhole = /<\/ListBucketResult>\s*$/.test(xml);
+    if (!isWhole || (truncated !== "true" && truncated !== "false")) throw noList(client);
     for (const object of insides(xml, "Contents")) {
       const key = firstText(object, "Key") ?? "";
       // A name with a slash at its end stands for a folder, which some tools make.
       if (!key.startsWith(root) || key.endsWith("/")) continue;
-      yield { path: key.slice(root.length), bytes: Number(firstText(object, "Size")) };
+      const size = firstText(object, "Size") ?? "";
+      if (!/^\d{1,15}$/.test(size)) throw noList(client);
+      yield { path: key.slice(root.length), bytes: Number(size) };
     }
     if (truncated === "false") return;
     const next = firstText(xml, "NextContinuationToken");
@@ -202,6 +200,13 @@ async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFi
     }
     token = next;
   }
+}
+
+function noList({ address }: S3Client): Error {
+  return new Error(
+    `Cannot list ${nameOf(address)}: the answer is not S3's list of objects, version 2. Check ` +
+      "AWS_ENDPOINT_URL_S3",
+  );
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

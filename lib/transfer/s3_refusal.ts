@@ -119,17 +119,17 @@ function reasonOf(
   { code, nowMs }: { readonly code: string; readonly nowMs: number },
 ): string {
   const server = settings.endpoint ?? "Amazon S3";
-  if (code === "RequestTimeTooSkewed") return skewText(headers, nowMs);
+  const isUnsaid = code === "" && (status === 400 || status === 401 || status === 403);
+  if (code === "RequestTimeTooSkewed" || (isUnsaid && isSkewed(headers, nowMs))) {
+    return skewText(headers, nowMs);
+  }
   if (code === "InvalidAccessKeyId") {
     return `${server} does not know this access key. Check AWS_ACCESS_KEY_ID, and that the key is of this server`;
   }
   if (code === "SignatureDoesNotMatch") {
     return "the signature is not right. Check AWS_SECRET_ACCESS_KEY, and AWS_REGION";
   }
-  if (TOKEN.has(code)) {
-    return "the session has expired or is not valid. Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and " +
-      "AWS_SESSION_TOKEN anew";
-  }
+  if (TOKEN.has(code)) return `the session has expired or is not valid. ${NEW_SESSION}`;
   if (code === "NoSuchBucket" || code === "InvalidBucketName") {
     return `there is no bucket ${bucket} at ${server}. Make it, or name another one`;
   }
@@ -141,6 +141,10 @@ function reasonOf(
   if (FULL.test(code) || status === 507) {
     return `there is no room left at ${server}. Make some, or raise the quota`;
   }
+  // An answer to HEAD has no code.
+  if (isUnsaid && settings.sessionToken !== undefined) {
+    return `access is denied (${status}). The session may have expired. ${NEW_SESSION}`;
+  }
   if (status === 401 || status === 403) {
     return `access is denied${
       code === "" ? "" : ` (${code})`
@@ -149,6 +153,15 @@ function reasonOf(
       "s3:AbortMultipartUpload and s3:ListBucket";
   }
   return answerText(server, { status, headers, body }, code);
+}
+
+const NEW_SESSION = "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew";
+
+/** Servers take requests of a clock that is off by 15 minutes. */
+const SKEW_MS_MAX = 15 * 60_000;
+
+function isSkewed(headers: Headers, nowMs: number): boolean {
+  return Math.abs(nowMs - Date.parse(headers.get("date") ?? "")) > SKEW_MS_MAX;
 }
 
 function regionText(

@@ -1,6 +1,6 @@
 /** Writes one object of a bucket: whole in one request, or in parts where it is long. @module */
 import type { Output } from "./output.ts";
-import type { S3Answer, S3Client } from "./s3_client.ts";
+import type { S3Client } from "./s3_client.ts";
 import { firstText, insides, xmlText } from "./s3_document.ts";
 
 /**
@@ -50,7 +50,13 @@ export function openUpload(client: S3Client, key: string): Output {
     },
     async finish(): Promise<void> {
       if (upload === undefined) {
-        await client.ask({ action: "write", method: "PUT", key, body: taken() });
+        const { headers } = await client.ask({
+          action: "write",
+          method: "PUT",
+          key,
+          body: taken(),
+        });
+        if (headers.get("etag") === null) throw unreadable("write", key);
       } else {
         if (length > 0) await upload.send(taken());
         await upload.complete();
@@ -115,7 +121,10 @@ async function beginUpload(client: S3Client, key: string): Promise<PartedUpload>
         body: new TextEncoder().encode(text),
         understood: ["NoSuchUpload"],
       });
-      if (answer.code === "NoSuchUpload" && !await isDone(answer)) {
+      const isTold = answer.code === "" &&
+        /<CompleteMultipartUploadResult\b/.test(textOf(answer.bytes));
+      if (answer.code === "" && !isTold && !await isThere()) throw unreadable("write", key);
+      if (answer.code === "NoSuchUpload" && !(answer.isRepeated && await isThere())) {
         throw new Error(
           `Cannot write ${key}: the server has removed the parts that were uploaded. Run it again, and ` +
             "look whether a rule of the bucket removes unfinished uploads too early",
@@ -125,9 +134,8 @@ async function beginUpload(client: S3Client, key: string): Promise<PartedUpload>
     abort: () => abortUpload(client, { key, uploadId }),
   };
 
-  /** Where the answer to an earlier attempt was lost, the object is there, with our mark. */
-  async function isDone({ isRepeated }: S3Answer): Promise<boolean> {
-    if (!isRepeated) return false;
+  /** Where an answer was lost, the object is there all the same, with our mark. */
+  async function isThere(): Promise<boolean> {
     const { headers } = await client.ask({
       action: "write",
       method: "HEAD",

@@ -149,6 +149,11 @@ faultTest("with rows of another timeframe is not stored", {
     rows.filter((_, at) => at % 3 === 0).map((row) => changed(row, 6, Number(row[0]) + 899_999)),
 }, (scene, told) => assertRefused(scene, told, /not of 5m by its close time/));
 
+faultTest("that names its columns in another order is not stored", {
+  hasHead: true,
+  text: (text) => text.replace("open,high,low,close", "close,high,low,open"),
+}, (scene, told) => assertRefused(scene, told, /line 1: it does not name the columns/));
+
 faultTest("that ends in the middle of a row is not stored", {
   text: (text) => text.slice(0, -60),
 }, (scene, told) => assertRefused(scene, told, /columns, not 12/));

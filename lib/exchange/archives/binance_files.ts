@@ -53,6 +53,9 @@ const BY_DAY_ONLY: ReadonlySet<string> = new Set(["1s"]);
 
 const COLUMNS = 12;
 
+/** The columns that are read, where a file names them. In another order its values would be others. */
+const NAMES = "open_time,open,high,low,close,volume,close_time";
+
 /** Microseconds, as spot files have them since 2025. */
 const MICROS_DIGITS = 16;
 const MILLIS_DIGITS = 13;
@@ -116,7 +119,8 @@ function readRows(file: PublishedFile, text: string): PublishedRow[] {
   let number = 0;
   for (const line of text.split("\n")) {
     number++;
-    if (line === "" || line === "\r" || (number === 1 && line.startsWith("open_time"))) continue;
+    if (line === "" || line === "\r" || (number === 1 && line.startsWith(NAMES))) continue;
+    if (line.startsWith("open_time")) fail(file, number, `it does not name the columns ${NAMES}`);
     const fields = line.split(",");
     if (fields.length !== COLUMNS) fail(file, number, `${fields.length} columns, not ${COLUMNS}`);
     const [openText, closeText] = [fields[0]!, fields[6]!];
@@ -175,7 +179,7 @@ function readRun({ series, window }: PublishedFile, bytes: Uint8Array): CandleRu
 
 const LF = 10;
 const CLOSE_TIME = 6;
-const HEAD = new TextEncoder().encode("open_time");
+const HEAD = new TextEncoder().encode(NAMES);
 
 /** NaN where it is not a time of this many digits. */
 function wholeTime(row: PlainRow, at: number, digits: number): number {
